@@ -1,0 +1,15 @@
+//! The vocabulary of the product. Pure: knows no clock, network, file system or Kubernetes client.
+
+pub mod digest;
+pub mod docker_config;
+pub mod pattern;
+pub mod reason;
+pub mod reference;
+pub mod text;
+pub mod workload;
+
+pub use digest::Digest;
+pub use docker_config::{Credential, DockerConfig, Login};
+pub use pattern::Pattern;
+pub use reason::{Class, Rejection, Unavailable};
+pub use reference::{ImageReference, PinnedImage, ReferenceError, Repository};

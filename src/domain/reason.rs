@@ -1,0 +1,390 @@
+//! Why an image was not accepted: two closed lists, because "not signed" and "could not find out" are different answers.
+//!
+//! Every variant has one stable [`code`](Rejection::code), used unchanged in metric labels, log fields, audit annotations,
+//! admission messages, CLI output and `docs/reference/codes.md`, and one coarser [`Class`].
+
+use super::digest::Digest;
+use super::reference::ReferenceError;
+
+/// The coarse reason of a denial: a fixed set, for dashboards and for comparing products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// A signature is there, but it is not one of ours for this image.
+    BadSignature,
+    /// The image reference can't be read.
+    BadReference,
+    /// A fault of our own, or input that is no valid Kubernetes object.
+    Internal,
+    /// Something is larger or more numerous than we look at.
+    LimitExceeded,
+    /// No policy matches the image.
+    NoPolicy,
+    /// The image is not in the registry.
+    NotFound,
+    /// The image was accepted, but the object does not name its digest.
+    NotPinned,
+    /// The policy itself is broken.
+    PolicyError,
+    /// The registry answered against its protocol.
+    RegistryProtocol,
+    /// The registry did not answer, or answered with an error.
+    RegistryUnavailable,
+    /// A policy refuses the image without looking.
+    StaticDeny,
+    /// The registry wants other credentials.
+    Unauthorized,
+    /// No signature is there.
+    Unsigned,
+}
+
+impl Class {
+    /// The word for it, as in `unsigned`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadSignature => "bad-signature",
+            Self::BadReference => "bad-reference",
+            Self::Internal => "internal",
+            Self::LimitExceeded => "limit-exceeded",
+            Self::NoPolicy => "no-policy",
+            Self::NotFound => "not-found",
+            Self::NotPinned => "not-pinned",
+            Self::PolicyError => "policy-error",
+            Self::RegistryProtocol => "registry-protocol",
+            Self::RegistryUnavailable => "registry-unavailable",
+            Self::StaticDeny => "static-deny",
+            Self::Unauthorized => "unauthorized",
+            Self::Unsigned => "unsigned",
+        }
+    }
+}
+
+/// A definite no. Text fields are escaped and cut by whoever makes the value (`domain::text`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The signed payload lacks an annotation that the policy demands, or has another value.
+    #[error("the signature is valid but its payload {}, and the policy demands {key}={expected}", found_annotation(.key, .found.as_deref()))]
+    AnnotationMismatch {
+        /// The annotation's key.
+        key: String,
+        /// The value that the policy demands.
+        expected: String,
+        /// The value in the signed payload.
+        found: Option<String>,
+    },
+    /// The image reference can't be read.
+    #[error("not a valid image reference: {0}")]
+    BadReference(#[from] ReferenceError),
+    /// The signed payload names other digests than the image's.
+    #[error("the signature is about another image: it names {signed}")]
+    DigestMismatch {
+        /// What the payload names.
+        signed: String,
+    },
+    /// The registry says that there is no such image.
+    #[error("the registry has no such image")]
+    ImageNotFound,
+    /// A fault of our own; the log has the details.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+    /// The object is not what its kind promises.
+    #[error("the object can't be read: {0}")]
+    MalformedObject(String),
+    /// No policy that governs the namespace matches the image.
+    #[error(
+        "no policy matches this image, and unmatched images are refused in namespaces that policies govern (governed here by: {governing})"
+    )]
+    NoPolicy {
+        /// Names of the policies that govern the namespace.
+        governing: String,
+    },
+    /// Every place where signatures may lie has answered, and there is none.
+    #[error("no image signature found; looked at {looked_at}")]
+    NoSignature {
+        /// The places, for a reader.
+        looked_at: String,
+    },
+    /// Something signed is there, but it is an attestation or another statement, not an image signature.
+    #[error("this is a statement of type {predicate_type}, not an image signature")]
+    NotAnImageSignature {
+        /// Its predicate type.
+        predicate_type: String,
+    },
+    /// The image would be accepted, but the object does not name its digest.
+    #[error(
+        "the image is accepted as {digest} but arrived without its digest: try again; if it stays so, a webhook that runs after sealgate adds or rewrites it"
+    )]
+    NotPinned {
+        /// The digest that was verified.
+        digest: Digest,
+    },
+    /// The policy is stored but can't be used.
+    #[error("the policy can't be used: {0}")]
+    PolicyError(String),
+    /// Signed in a way the authority does not accept, such as with a certificate where a key is expected.
+    #[error("{0}")]
+    SignerMismatch(String),
+    /// No key that the policy accepts made this signature.
+    #[error("the signature does not verify with {key}")]
+    SignatureInvalid {
+        /// The key, as [`crate::domain`] users know it: algorithm and fingerprint.
+        key: String,
+    },
+    /// The signature, its payload or its envelope can't be read.
+    #[error("the signature can't be read: {0}")]
+    SignatureMalformed(String),
+    /// A `static: Deny` authority.
+    #[error("the policy refuses this image without looking (static: Deny)")]
+    StaticDeny,
+    /// More distinct images in one object than are looked at.
+    #[error("{found} distinct images in one object; at most {limit} are verified")]
+    TooManyImages {
+        /// How many there are.
+        found: usize,
+        /// How many are looked at.
+        limit: usize,
+    },
+    /// More signatures on one image than are looked at, and none of the first ones is good.
+    #[error("none of the first {limit} signatures is accepted, and there are more than are looked at")]
+    TooManySignatures {
+        /// How many are looked at.
+        limit: usize,
+    },
+    /// The object is of a kind that has no row in the kind table.
+    #[error("objects of kind {0} are not known to this version")]
+    UnknownKind(String),
+}
+
+fn found_annotation(key: &str, found: Option<&str>) -> String {
+    match found {
+        Some(value) => format!("says {key}={value}"),
+        None => format!("has no annotation {key}"),
+    }
+}
+
+/// Could not find out: the same question may get another answer later.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The host's address is not one that may be reached (private, link-local, loopback ...).
+    #[error(
+        "{host} resolves to {address}, which is not a public address; if this registry is yours, list {host} under registries with allowPrivateAddress: true"
+    )]
+    AddressBlocked {
+        /// The host.
+        host: String,
+        /// The address that was refused.
+        address: String,
+    },
+    /// The time for the whole answer is over.
+    #[error("no answer from {host} within the time of this admission request")]
+    DeadlineExceeded {
+        /// What was waited for.
+        host: String,
+    },
+    /// Too much is being answered at once.
+    #[error("sealgate is overloaded: {0}")]
+    Overloaded(&'static str),
+    /// Policies are not loaded yet.
+    #[error("sealgate has not loaded its policies yet")]
+    NotReady,
+    /// 5xx or another status that no registry should answer.
+    #[error("{host} answered {status} for {what}")]
+    RegistryError {
+        /// The host.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// What was asked for.
+        what: String,
+    },
+    /// An answer is longer than is read.
+    #[error("{host} answered more than {limit} bytes for {what}")]
+    RegistryLimit {
+        /// The host.
+        host: String,
+        /// The limit in bytes.
+        limit: u64,
+        /// What was asked for.
+        what: String,
+    },
+    /// An answer that contradicts the protocol, its own digest or its own type.
+    #[error("{host} broke the registry protocol for {what}: {problem}")]
+    RegistryProtocol {
+        /// The host.
+        host: String,
+        /// What was asked for.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// 429.
+    #[error("{host} answered 429 (rate limited) for {what}")]
+    RegistryRateLimited {
+        /// The host.
+        host: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// A time limit of one step was reached.
+    #[error("{host} did not answer in time for {what}")]
+    RegistryTimeout {
+        /// The host.
+        host: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// TLS failed; there is no fallback to plain http.
+    #[error("no trusted TLS connection to {host}: {problem}")]
+    RegistryTls {
+        /// The host.
+        host: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// 401 or 403, with every credential that matches.
+    #[error("{host} answered {status} for {what} ({tried})")]
+    RegistryUnauthorized {
+        /// The host.
+        host: String,
+        /// The HTTP status.
+        status: u16,
+        /// What was asked for.
+        what: String,
+        /// Which credentials were tried, by name, never by content.
+        tried: String,
+    },
+    /// Refused, reset, or the name does not resolve.
+    #[error("can't reach {host}: {problem}")]
+    RegistryUnreachable {
+        /// The host.
+        host: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Rejection {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AnnotationMismatch { .. } => "ANNOTATION_MISMATCH",
+            Self::BadReference(_) => "BAD_REFERENCE",
+            Self::DigestMismatch { .. } => "DIGEST_MISMATCH",
+            Self::ImageNotFound => "IMAGE_NOT_FOUND",
+            Self::Internal(_) => "INTERNAL_ERROR",
+            Self::MalformedObject(_) => "MALFORMED_OBJECT",
+            Self::NoPolicy { .. } => "NO_POLICY",
+            Self::NoSignature { .. } | Self::NotAnImageSignature { .. } => "NO_SIGNATURE",
+            Self::NotPinned { .. } => "NOT_PINNED",
+            Self::PolicyError(_) => "POLICY_ERROR",
+            Self::SignerMismatch(_) => "SIGNER_MISMATCH",
+            Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
+            Self::SignatureMalformed(_) => "SIGNATURE_MALFORMED",
+            Self::StaticDeny => "STATIC_DENY",
+            Self::TooManyImages { .. } => "TOO_MANY_IMAGES",
+            Self::TooManySignatures { .. } => "TOO_MANY_SIGNATURES",
+            Self::UnknownKind(_) => "UNKNOWN_KIND",
+        }
+    }
+
+    /// The coarse reason.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::AnnotationMismatch { .. }
+            | Self::DigestMismatch { .. }
+            | Self::SignerMismatch(_)
+            | Self::SignatureInvalid { .. }
+            | Self::SignatureMalformed(_) => Class::BadSignature,
+            Self::BadReference(_) => Class::BadReference,
+            Self::ImageNotFound => Class::NotFound,
+            Self::Internal(_) | Self::MalformedObject(_) | Self::UnknownKind(_) => Class::Internal,
+            Self::NoPolicy { .. } => Class::NoPolicy,
+            Self::NoSignature { .. } | Self::NotAnImageSignature { .. } => Class::Unsigned,
+            Self::NotPinned { .. } => Class::NotPinned,
+            Self::PolicyError(_) => Class::PolicyError,
+            Self::StaticDeny => Class::StaticDeny,
+            Self::TooManyImages { .. } | Self::TooManySignatures { .. } => Class::LimitExceeded,
+        }
+    }
+
+    /// How near a signature came to being accepted. Of several bad signatures the nearest one is reported.
+    pub fn nearness(&self) -> u8 {
+        match self {
+            Self::AnnotationMismatch { .. } => 5,
+            Self::DigestMismatch { .. } => 4,
+            Self::SignatureInvalid { .. } => 3,
+            Self::SignerMismatch(_) => 2,
+            Self::SignatureMalformed(_) => 1,
+            _ => 0,
+        }
+    }
+}
+
+impl Unavailable {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AddressBlocked { .. } => "ADDRESS_BLOCKED",
+            Self::DeadlineExceeded { .. } => "DEADLINE_EXCEEDED",
+            Self::Overloaded(_) => "OVERLOADED",
+            Self::NotReady => "NOT_READY",
+            Self::RegistryError { .. } => "REGISTRY_ERROR",
+            Self::RegistryLimit { .. } => "REGISTRY_LIMIT",
+            Self::RegistryProtocol { .. } => "REGISTRY_PROTOCOL",
+            Self::RegistryRateLimited { .. } => "REGISTRY_RATE_LIMITED",
+            Self::RegistryTimeout { .. } => "REGISTRY_TIMEOUT",
+            Self::RegistryTls { .. } => "REGISTRY_TLS",
+            Self::RegistryUnauthorized { .. } => "REGISTRY_UNAUTHORIZED",
+            Self::RegistryUnreachable { .. } => "REGISTRY_UNREACHABLE",
+        }
+    }
+
+    /// The coarse reason.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::AddressBlocked { .. }
+            | Self::DeadlineExceeded { .. }
+            | Self::RegistryError { .. }
+            | Self::RegistryRateLimited { .. }
+            | Self::RegistryTimeout { .. }
+            | Self::RegistryTls { .. }
+            | Self::RegistryUnreachable { .. } => Class::RegistryUnavailable,
+            Self::NotReady => Class::Internal,
+            Self::Overloaded(_) | Self::RegistryLimit { .. } => Class::LimitExceeded,
+            Self::RegistryProtocol { .. } => Class::RegistryProtocol,
+            Self::RegistryUnauthorized { .. } => Class::Unauthorized,
+        }
+    }
+}
+
+/// Every code that exists, for the documentation and its test.
+pub const CODES: [&str; 29] = [
+    "ADDRESS_BLOCKED",
+    "ANNOTATION_MISMATCH",
+    "BAD_REFERENCE",
+    "DEADLINE_EXCEEDED",
+    "DIGEST_MISMATCH",
+    "IMAGE_NOT_FOUND",
+    "INTERNAL_ERROR",
+    "MALFORMED_OBJECT",
+    "NOT_PINNED",
+    "NOT_READY",
+    "NO_POLICY",
+    "NO_SIGNATURE",
+    "OVERLOADED",
+    "POLICY_ERROR",
+    "REGISTRY_ERROR",
+    "REGISTRY_LIMIT",
+    "REGISTRY_PROTOCOL",
+    "REGISTRY_RATE_LIMITED",
+    "REGISTRY_TIMEOUT",
+    "REGISTRY_TLS",
+    "REGISTRY_UNAUTHORIZED",
+    "REGISTRY_UNREACHABLE",
+    "SIGNATURE_INVALID",
+    "SIGNATURE_MALFORMED",
+    "SIGNER_MISMATCH",
+    "STATIC_DENY",
+    "TOO_MANY_IMAGES",
+    "TOO_MANY_SIGNATURES",
+    "UNKNOWN_KIND",
+];

@@ -1,0 +1,17 @@
+//! What one authority says about one image.
+
+use crate::domain::{Rejection, Unavailable};
+use crate::signatures::VerifiedSignature;
+
+/// The answer of one authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorityOutcome {
+    /// It vouches, by this signature.
+    Verified(VerifiedSignature),
+    /// It accepts without looking (`static: Allow`).
+    Trusted,
+    /// It does not vouch.
+    Rejected(Rejection),
+    /// It could not find out.
+    Unavailable(Unavailable),
+}

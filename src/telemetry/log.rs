@@ -1,0 +1,1 @@
+//! The log: one line a decision, never an object, never a credential.

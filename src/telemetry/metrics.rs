@@ -1,0 +1,228 @@
+//! Every metric of the product, with its help text, in one place. Labels have few values: never an image or a namespace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Handles to all metrics. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reviews: Family<ReviewLabels, Counter>,
+    review_seconds: Family<HookLabels, Histogram>,
+    findings: Family<FindingLabels, Counter>,
+    static_uses: Counter,
+    registry_requests: Family<RegistryLabels, Counter>,
+    registry_seconds: Histogram,
+    panics: Counter,
+    shed: Family<ShedLabels, Counter>,
+    unknown_image_fields: Counter,
+    certificate_expiry: Gauge,
+    leader: Gauge,
+    policies: Family<PolicyLabels, Gauge>,
+    policy_reload_failures: Counter,
+    webhook_repairs: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReviewLabels {
+    hook: &'static str,
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HookLabels {
+    hook: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FindingLabels {
+    hook: &'static str,
+    mode: &'static str,
+    code: &'static str,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RegistryLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ShedLabels {
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PolicyLabels {
+    state: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A fresh set with its own registry.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("sealgate");
+        let reviews = Family::<ReviewLabels, Counter>::default();
+        registry.register("reviews", "Admission reviews answered, by webhook and answer", reviews.clone());
+        let review_seconds = Family::<HookLabels, Histogram>::new_with_constructor(|| {
+            Histogram::new(exponential_buckets(0.0005, 2.0, 16))
+        });
+        registry.register_with_unit(
+            "review_duration",
+            "Time from the complete request to the answer",
+            Unit::Seconds,
+            review_seconds.clone(),
+        );
+        let findings = Family::<FindingLabels, Counter>::default();
+        registry.register(
+            "findings",
+            "Reasons found against images, by webhook, policy mode, code and class",
+            findings.clone(),
+        );
+        let static_uses = Counter::default();
+        registry.register("static_allow_uses", "Images admitted by a static Allow authority", static_uses.clone());
+        let registry_requests = Family::<RegistryLabels, Counter>::default();
+        registry.register("registry_requests", "Requests to registries, by result", registry_requests.clone());
+        let registry_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 14));
+        registry.register_with_unit(
+            "registry_request_duration",
+            "Time of one request to a registry",
+            Unit::Seconds,
+            registry_seconds.clone(),
+        );
+        let panics = Counter::default();
+        registry.register("panics", "Requests whose handler panicked; each was denied", panics.clone());
+        let shed = Family::<ShedLabels, Counter>::default();
+        registry.register("shed", "Connections and requests refused to protect the process, by cause", shed.clone());
+        let unknown_image_fields = Counter::default();
+        registry.register(
+            "unknown_image_fields",
+            "Fields named image or reference in pod specs that this version does not know",
+            unknown_image_fields.clone(),
+        );
+        let certificate_expiry = Gauge::default();
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the serving certificate expires, as a Unix time",
+            certificate_expiry.clone(),
+        );
+        let leader = Gauge::default();
+        registry.register("leader", "1 while this replica holds the lease", leader.clone());
+        let policies = Family::<PolicyLabels, Gauge>::default();
+        registry.register("policies", "Policies loaded, by state", policies.clone());
+        let policy_reload_failures = Counter::default();
+        registry.register(
+            "policy_reload_failures",
+            "Times a changed policy folder could not be read and the last good set was kept",
+            policy_reload_failures.clone(),
+        );
+        let webhook_repairs = Counter::default();
+        registry.register(
+            "webhook_repairs",
+            "Times a webhook configuration was put back after a foreign change",
+            webhook_repairs.clone(),
+        );
+        Self {
+            registry: Arc::new(registry),
+            reviews,
+            review_seconds,
+            findings,
+            static_uses,
+            registry_requests,
+            registry_seconds,
+            panics,
+            shed,
+            unknown_image_fields,
+            certificate_expiry,
+            leader,
+            policies,
+            policy_reload_failures,
+            webhook_repairs,
+        }
+    }
+
+    /// One review was answered: `answer` is `allowed`, `rejected`, `unavailable` or `malformed`.
+    pub fn review(&self, hook: &'static str, answer: &'static str, took: Duration) {
+        self.reviews.get_or_create(&ReviewLabels { hook, answer }).inc();
+        self.review_seconds.get_or_create(&HookLabels { hook }).observe(took.as_secs_f64());
+    }
+
+    /// One reason against one image.
+    pub fn finding(&self, hook: &'static str, mode: &'static str, code: &'static str, class: &'static str) {
+        self.findings.get_or_create(&FindingLabels { hook, mode, code, class }).inc();
+    }
+
+    /// A static Allow authority was used.
+    pub fn static_use(&self) {
+        self.static_uses.inc();
+    }
+
+    /// One request to a registry; `result` is `ok`, `not-found` or the code of an [`crate::domain::Unavailable`].
+    pub fn registry_request(&self, result: &'static str, took: Duration) {
+        self.registry_requests.get_or_create(&RegistryLabels { result }).inc();
+        self.registry_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A handler panicked.
+    pub fn panic(&self) {
+        self.panics.inc();
+    }
+
+    /// Something was refused to protect the process: `connections`, `body-budget`, `body-size`, `handshake`.
+    pub fn shed(&self, cause: &'static str) {
+        self.shed.get_or_create(&ShedLabels { cause }).inc();
+    }
+
+    /// A pod spec has an image-like field that is not known.
+    pub fn unknown_image_field(&self) {
+        self.unknown_image_fields.inc();
+    }
+
+    /// The serving certificate now in use expires at this Unix time.
+    pub fn certificate_expires(&self, unix_seconds: i64) {
+        self.certificate_expiry.set(unix_seconds);
+    }
+
+    /// Whether this replica leads.
+    pub fn leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// How many policies are loaded in each state.
+    pub fn policies(&self, valid: usize, broken: usize) {
+        let count = |n| i64::try_from(n).unwrap_or(i64::MAX);
+        self.policies.get_or_create(&PolicyLabels { state: "valid" }).set(count(valid));
+        self.policies.get_or_create(&PolicyLabels { state: "broken" }).set(count(broken));
+    }
+
+    /// A policy folder could not be read again.
+    pub fn policy_reload_failed(&self) {
+        self.policy_reload_failures.inc();
+    }
+
+    /// A webhook configuration was put back.
+    pub fn webhook_repaired(&self) {
+        self.webhook_repairs.inc();
+    }
+
+    /// The text that a Prometheus server scrapes (OpenMetrics 1.0).
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
