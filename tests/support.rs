@@ -1,5 +1,10 @@
 //! What the integration and end-to-end tests share.
+//!
+//! The paths are written out because this file is itself included by path.
 
+#[path = "support/builders.rs"]
 pub mod builders;
+#[path = "support/registry.rs"]
 pub mod registry;
+#[path = "support/signer.rs"]
 pub mod signer;
