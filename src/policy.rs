@@ -5,13 +5,17 @@ pub mod evaluate;
 pub mod model;
 pub mod outcome;
 pub mod select;
+pub mod selector;
+pub mod set;
 pub mod verdict;
 
 pub use cell::PolicyCell;
-pub use model::{
-    Authority, BrokenPolicy, Defaults, Entry, LabelSelector, Labels, Mode, Policy, PolicyError, PolicyParts, PolicySet,
-    Reaction, Require, Requirement, SelectorOperator, StaticAnswer, Trust,
-};
+pub use evaluate::evaluate;
+pub use model::{Authority, Defaults, Mode, Policy, PolicyError, PolicyParts, Reaction, Require, StaticAnswer, Trust};
 pub use outcome::AuthorityOutcome;
 pub use select::{Selection, select};
-pub use verdict::{Basis, Finding, ImageVerdict, PolicyOutcome, PolicyVerdict};
+pub use selector::{LabelSelector, Labels, Requirement, SelectorOperator};
+pub use set::{BrokenPolicy, Entry, PolicySet};
+pub use verdict::{
+    Answer, AuthorityVerdict, Basis, Examined, Finding, ImageVerdict, PolicyOutcome, PolicyVerdict, Report, Unread,
+};

@@ -4,7 +4,7 @@ pub mod engine;
 pub mod ports;
 
 pub use crate::policy::{
-    AuthorityOutcome, Basis, Defaults, Finding, ImageVerdict, Mode, PolicyCell, PolicyOutcome, PolicySet,
-    PolicyVerdict, Reaction,
+    Answer, AuthorityOutcome, AuthorityVerdict, Basis, Defaults, Examined, Finding, ImageVerdict, Mode, PolicyCell,
+    PolicyOutcome, PolicySet, PolicyVerdict, Reaction, Report, Unread,
 };
-pub use engine::{Engine, Question};
+pub use engine::{Engine, MAX_IMAGES, Question};

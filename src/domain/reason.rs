@@ -149,6 +149,9 @@ pub enum Rejection {
         /// How many are looked at.
         limit: usize,
     },
+    /// No policy governs the namespace, and the setting `ungovernedNamespaces` does not allow that.
+    #[error("no policy governs this namespace, and the setting ungovernedNamespaces holds that against its images")]
+    Ungoverned,
     /// The object is of a kind that has no row in the kind table.
     #[error("objects of kind {0} are not known to this version")]
     UnknownKind(String),
@@ -272,7 +275,7 @@ impl Rejection {
             Self::ImageNotFound => "IMAGE_NOT_FOUND",
             Self::Internal(_) => "INTERNAL_ERROR",
             Self::MalformedObject(_) => "MALFORMED_OBJECT",
-            Self::NoPolicy { .. } => "NO_POLICY",
+            Self::NoPolicy { .. } | Self::Ungoverned => "NO_POLICY",
             Self::NoSignature { .. } | Self::NotAnImageSignature { .. } => "NO_SIGNATURE",
             Self::NotPinned { .. } => "NOT_PINNED",
             Self::PolicyError(_) => "POLICY_ERROR",
@@ -297,7 +300,7 @@ impl Rejection {
             Self::BadReference(_) => Class::BadReference,
             Self::ImageNotFound => Class::NotFound,
             Self::Internal(_) | Self::MalformedObject(_) | Self::UnknownKind(_) => Class::Internal,
-            Self::NoPolicy { .. } => Class::NoPolicy,
+            Self::NoPolicy { .. } | Self::Ungoverned => Class::NoPolicy,
             Self::NoSignature { .. } | Self::NotAnImageSignature { .. } => Class::Unsigned,
             Self::NotPinned { .. } => Class::NotPinned,
             Self::PolicyError(_) => Class::PolicyError,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use super::model::PolicySet;
+use super::set::PolicySet;
 
 /// Holds the current policy set; empty until the first complete one has been read.
 #[derive(Clone, Debug, Default)]

@@ -1,10 +1,12 @@
 //! What a policy is, once it has been read and found valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::{Pattern, Repository};
 use crate::signatures::PublicKey;
+
+use super::selector::LabelSelector;
 
 /// What a policy does with an image that it does not accept. The order is that of strictness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +31,17 @@ pub enum Reaction {
     Deny,
 }
 
+impl Reaction {
+    /// The mode that does the same; `Allow` is none, because it holds nothing against an image.
+    pub fn mode(self) -> Option<Mode> {
+        match self {
+            Self::Allow => None,
+            Self::Warn => Some(Mode::Warn),
+            Self::Deny => Some(Mode::Enforce),
+        }
+    }
+}
+
 /// The settings for what no policy decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defaults {
@@ -42,40 +55,6 @@ impl Default for Defaults {
     fn default() -> Self {
         Self { unmatched: Reaction::Deny, ungoverned: Reaction::Allow }
     }
-}
-
-/// Labels of a namespace.
-pub type Labels = BTreeMap<String, String>;
-
-/// A Kubernetes label selector; empty matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LabelSelector {
-    /// All must hold.
-    pub requirements: Vec<Requirement>,
-}
-
-/// One requirement of a selector; `matchLabels` entries are `In` with one value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requirement {
-    /// The label key.
-    pub key: String,
-    /// How it is compared.
-    pub operator: SelectorOperator,
-    /// With what.
-    pub values: Vec<String>,
-}
-
-/// The operators of Kubernetes label selectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelectorOperator {
-    /// The value is one of these.
-    In,
-    /// The value is none of these, or the label is absent.
-    NotIn,
-    /// The label is present.
-    Exists,
-    /// The label is absent.
-    DoesNotExist,
 }
 
 /// Who may vouch for an image.
@@ -127,7 +106,7 @@ pub struct PolicyParts {
     pub exclude_images: Vec<Pattern>,
     /// Exact namespace names; empty means all.
     pub namespaces: Vec<String>,
-    /// Selector over namespace labels, ANDed with `namespaces`.
+    /// Selector over namespace labels, combined (AND) with `namespaces`.
     pub namespace_selector: LabelSelector,
     /// Who may vouch.
     pub authorities: Vec<Authority>,
@@ -155,44 +134,19 @@ pub struct PolicyError {
     pub problem: String,
 }
 
-/// A policy that is stored but can't be used: it denies the images that it is readably about, and no others.
-#[derive(Clone, Debug)]
-pub struct BrokenPolicy {
-    /// The policy's name.
-    pub name: Arc<str>,
-    /// Its mode, `Enforce` where that can't be read.
-    pub mode: Mode,
-    /// The images; nothing when they can't be read, which matches every image.
-    pub images: Option<Vec<Pattern>>,
-    /// Images it is not about, as far as they can be read.
-    pub exclude_images: Vec<Pattern>,
-    /// Namespaces as far as they can be read; empty means all.
-    pub namespaces: Vec<String>,
-    /// The selector as far as it can be read.
-    pub namespace_selector: LabelSelector,
-    /// What is wrong.
-    pub error: PolicyError,
-}
-
-/// One policy of a set.
-#[derive(Clone, Debug)]
-pub enum Entry {
-    /// It can be used.
-    Valid(Box<Policy>),
-    /// It can't.
-    Broken(Box<BrokenPolicy>),
-}
-
-/// All policies at one moment, with the namespace labels that were known at that moment.
-#[derive(Clone, Debug, Default)]
-pub struct PolicySet {
-    entries: Vec<Entry>,
-    namespaces: BTreeMap<String, Labels>,
-}
-
 impl Policy {
-    /// Proves that the parts fit together.
+    /// Proves that the parts fit together:
+    ///
+    /// 1. there is an image pattern, and the selector is one that Kubernetes would accept;
+    /// 2. there is an authority, each has a name of its own, and no key counts twice;
+    /// 3. a static authority is the only one, nothing is demanded of signatures that are not looked at, and
+    ///    `static: Allow` names exact repositories only;
+    /// 4. `require` can be met: 1 to `of.len()` distinct authorities that exist.
     pub fn new(parts: PolicyParts) -> Result<Self, PolicyError> {
+        check_match(&parts)?;
+        check_authorities(&parts.authorities)?;
+        check_static(&parts)?;
+        check_require(&parts.require, parts.authorities.len())?;
         Ok(Self { parts })
     }
 
@@ -200,21 +154,117 @@ impl Policy {
     pub fn parts(&self) -> &PolicyParts {
         &self.parts
     }
-}
 
-impl PolicySet {
-    /// A set, sorted by policy name so that verdicts and messages do not depend on the order of arrival.
-    pub fn new(entries: Vec<Entry>, namespaces: BTreeMap<String, Labels>) -> Self {
-        Self { entries, namespaces }
-    }
-
-    /// The policies, by name.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    /// The labels of a namespace, where they are known.
-    pub fn labels(&self, namespace: &str) -> Option<&Labels> {
-        self.namespaces.get(namespace)
+    /// The answer of its static authority, where it has one.
+    pub fn static_answer(&self) -> Option<StaticAnswer> {
+        static_answer(&self.parts.authorities)
     }
 }
+
+impl PolicyError {
+    /// An error at a field.
+    pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { path: path.into(), problem: problem.into() }
+    }
+}
+
+fn check_match(parts: &PolicyParts) -> Result<(), PolicyError> {
+    if parts.images.is_empty() {
+        return Err(PolicyError::new("spec.match.images", "at least one pattern is needed; ** matches every image"));
+    }
+    match parts.namespace_selector.requirements.iter().find(|r| !r.is_well_formed()) {
+        Some(bad) => Err(PolicyError::new(
+            "spec.match.namespaceSelector",
+            format!("{}: In and NotIn need a key and values, Exists and DoesNotExist a key alone", bad.key),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_authorities(authorities: &[Authority]) -> Result<(), PolicyError> {
+    if authorities.is_empty() {
+        return Err(PolicyError::new("spec.authorities", "at least one authority is needed"));
+    }
+    for (i, authority) in authorities.iter().enumerate() {
+        if authority.name.is_empty() {
+            return Err(PolicyError::new(format!("spec.authorities[{i}].name"), "a name is needed"));
+        }
+        let earlier = || authorities.iter().take(i);
+        if earlier().any(|other| other.name == authority.name) {
+            return Err(PolicyError::new(
+                format!("spec.authorities[{i}].name"),
+                format!("another authority is named {} too", authority.name),
+            ));
+        }
+        if let Trust::Key(_) = authority.trust
+            && let Some(other) = earlier().find(|other| other.trust == authority.trust)
+        {
+            return Err(PolicyError::new(
+                format!("spec.authorities[{i}].key.publicKey"),
+                format!("authority {} has the same key; one key counts once", other.name),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_static(parts: &PolicyParts) -> Result<(), PolicyError> {
+    let is_static = |authority: &Authority| matches!(authority.trust, Trust::Static(_));
+    let Some(at) = parts.authorities.iter().position(is_static) else { return Ok(()) };
+    if parts.authorities.len() > 1 {
+        return Err(PolicyError::new(
+            format!("spec.authorities[{at}].static"),
+            "a static authority must be the only authority of its policy",
+        ));
+    }
+    if !parts.annotations.is_empty() || parts.signature_repository.is_some() {
+        return Err(PolicyError::new(
+            "spec.signature",
+            "has no effect with a static authority, which looks at no signature",
+        ));
+    }
+    if static_answer(&parts.authorities) != Some(StaticAnswer::Allow) {
+        return Ok(());
+    }
+    match parts.images.iter().enumerate().find(|(_, pattern)| !pattern.is_exact()) {
+        Some((i, pattern)) => Err(PolicyError::new(
+            format!("spec.match.images[{i}]"),
+            format!("{pattern} has a wildcard; static: Allow needs exact repositories"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_require(require: &Require, authorities: usize) -> Result<(), PolicyError> {
+    let mut seen = BTreeSet::new();
+    for (i, authority) in require.of.iter().enumerate() {
+        let problem = if *authority >= authorities {
+            "no authority of this policy has that name"
+        } else if !seen.insert(authority) {
+            "is listed twice; an authority counts once"
+        } else {
+            continue;
+        };
+        return Err(PolicyError::new(format!("spec.require.of[{i}]"), problem));
+    }
+    if require.at_least == 0 {
+        return Err(PolicyError::new("spec.require.atLeast", "0 would accept every image; 1 is the least"));
+    }
+    if require.at_least > require.of.len() {
+        return Err(PolicyError::new(
+            "spec.require.atLeast",
+            format!("{} of {} authorities can never be reached", require.at_least, require.of.len()),
+        ));
+    }
+    Ok(())
+}
+
+fn static_answer(authorities: &[Authority]) -> Option<StaticAnswer> {
+    authorities.iter().find_map(|authority| match authority.trust {
+        Trust::Static(answer) => Some(answer),
+        Trust::Key(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,51 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Class, Digest, ImageReference, Rejection, Unavailable};
+use crate::domain::{Class, Digest, ImageReference, Rejection, Repository, Unavailable};
+use crate::signatures::{Form, Origin, Place};
 
 use super::model::{Mode, Reaction};
 use super::outcome::AuthorityOutcome;
+
+/// What the policies together say about one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageVerdict {
+    /// The image as it was written.
+    pub written: String,
+    /// The parsed reference, where it could be read.
+    pub reference: Option<ImageReference>,
+    /// The digest that was judged, where one is known.
+    pub digest: Option<Digest>,
+    /// Why.
+    pub basis: Basis,
+    /// What was looked at on the way.
+    pub report: Report,
+}
+
+/// Why a verdict about an image was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Policies applied and were evaluated; by policy name.
+    Judged(Vec<PolicyVerdict>),
+    /// No policy governs the namespace.
+    Ungoverned(Reaction),
+    /// Policies govern the namespace, none is about the image.
+    Unmatched {
+        /// The strictest mode of the governing policies.
+        mode: Mode,
+        /// What the setting says; the milder of the two counts.
+        reaction: Reaction,
+        /// The rejection, with the names of the governing policies.
+        rejection: Rejection,
+    },
+    /// Decided before it was known which policies apply: bad reference, not ready, overloaded.
+    Refused {
+        /// The strictest mode of the governing policies, `Enforce` where they are not known.
+        mode: Mode,
+        /// Why.
+        finding: Finding,
+    },
+}
 
 /// What one policy says about one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +57,8 @@ pub struct PolicyVerdict {
     pub mode: Mode,
     /// What it says.
     pub outcome: PolicyOutcome,
-    /// What each of its authorities said, by name, as far as it was asked.
-    pub authorities: Vec<(Arc<str>, AuthorityOutcome)>,
+    /// What each of its authorities said, as far as it was asked.
+    pub authorities: Vec<AuthorityVerdict>,
 }
 
 /// The answer of one policy.
@@ -34,22 +75,15 @@ pub enum PolicyOutcome {
     Unavailable(Unavailable),
 }
 
-/// Why a verdict about an image was reached.
+/// What one authority of a policy says about one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Basis {
-    /// Policies applied and were evaluated.
-    Judged(Vec<PolicyVerdict>),
-    /// No policy governs the namespace.
-    Ungoverned(Reaction),
-    /// Policies govern the namespace, none is about the image.
-    Unmatched {
-        /// How strictly that is taken.
-        mode: Mode,
-        /// The rejection, with the names of the governing policies.
-        rejection: Rejection,
-    },
-    /// Decided before any policy was asked: bad reference, not ready, overloaded.
-    Refused(Finding),
+pub struct AuthorityVerdict {
+    /// The authority's name.
+    pub name: Arc<str>,
+    /// The key that it looked for, by algorithm and fingerprint; nothing for a static authority.
+    pub key: Option<String>,
+    /// What it says.
+    pub outcome: AuthorityOutcome,
 }
 
 /// A reason not to accept an image.
@@ -61,17 +95,89 @@ pub enum Finding {
     Unavailable(Unavailable),
 }
 
-/// What the policies together say about one image.
+/// What was looked at for one image; at most 64 signatures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The signature material, by repository and place.
+    pub examined: Vec<Examined>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+}
+
+/// One piece of signature material that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageVerdict {
-    /// The image as it was written.
-    pub written: String,
-    /// The parsed reference, where it could be read.
-    pub reference: Option<ImageReference>,
-    /// The digest that was judged, where one is known.
-    pub digest: Option<Digest>,
+pub struct Examined {
+    /// The repository in which it lies.
+    pub repository: Repository,
+    /// Where in it.
+    pub origin: Origin,
+    /// How it is stored.
+    pub form: Form,
+    /// What each authority made of it. An authority that had verified another signature before was not asked.
+    pub answers: Vec<Answer>,
+}
+
+/// What one authority made of one piece of signature material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The policy.
+    pub policy: Arc<str>,
+    /// The authority.
+    pub authority: Arc<str>,
+    /// Whether it counts, and why not.
+    pub result: Result<(), Rejection>,
+}
+
+/// Something that could not be read: what is there is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The repository.
+    pub repository: Repository,
+    /// The place in it; nothing where not even that was reached.
+    pub place: Option<Place>,
     /// Why.
-    pub basis: Basis,
+    pub cause: Unavailable,
+}
+
+impl ImageVerdict {
+    /// The findings in a mode: `(policy name, finding)`, rejections before unavailability. Empty means that nothing in this
+    /// mode speaks against the image.
+    pub fn findings(&self, mode: Mode) -> Vec<(Option<&str>, Finding)> {
+        let alone = |counts: Option<Mode>, finding: &Finding| {
+            if counts == Some(mode) { vec![(None, finding.clone())] } else { Vec::new() }
+        };
+        match &self.basis {
+            Basis::Judged(policies) => judged(policies, mode),
+            Basis::Ungoverned(reaction) => alone(reaction.mode(), &Finding::Rejected(Rejection::Ungoverned)),
+            Basis::Unmatched { mode: strictest, reaction, rejection } => {
+                let counts = reaction.mode().map(|softened| softened.min(*strictest));
+                alone(counts, &Finding::Rejected(rejection.clone()))
+            }
+            Basis::Refused { mode: strictest, finding } => alone(Some(*strictest), finding),
+        }
+    }
+
+    /// The digest to pin: only when a policy in Enforce mode that demands signatures accepted, and nothing in Enforce mode
+    /// speaks against the image.
+    pub fn pin(&self) -> Option<&Digest> {
+        let Basis::Judged(policies) = &self.basis else { return None };
+        let mut enforcing = policies.iter().filter(|policy| policy.mode == Mode::Enforce);
+        let verified = |p: &PolicyVerdict| p.outcome == PolicyOutcome::Accepted { demands_signature: true };
+        let accepted = |p: &PolicyVerdict| matches!(p.outcome, PolicyOutcome::Accepted { .. });
+        let pins = enforcing.clone().any(verified) && enforcing.all(accepted);
+        self.digest.as_ref().filter(|_| pins)
+    }
+}
+
+impl PolicyVerdict {
+    /// What speaks against the image, where the policy does not accept it.
+    pub fn finding(&self) -> Option<Finding> {
+        match &self.outcome {
+            PolicyOutcome::Accepted { .. } => None,
+            PolicyOutcome::Rejected(rejection) => Some(Finding::Rejected(rejection.clone())),
+            PolicyOutcome::Unavailable(cause) => Some(Finding::Unavailable(cause.clone())),
+        }
+    }
 }
 
 impl Finding {
@@ -90,18 +196,22 @@ impl Finding {
             Self::Unavailable(u) => u.class(),
         }
     }
-}
 
-impl ImageVerdict {
-    /// The findings in a mode: `(policy name, finding)`, rejections before unavailability. Empty means that nothing in this
-    /// mode speaks against the image.
-    pub fn findings(&self, _mode: Mode) -> Vec<(Option<&str>, Finding)> {
-        todo!()
-    }
-
-    /// The digest to pin: only when a policy in Enforce mode that demands signatures accepted, and nothing in Enforce mode
-    /// speaks against the image.
-    pub fn pin(&self) -> Option<&Digest> {
-        todo!()
+    /// Whether it is a definite no, which outweighs not having found out.
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Rejected(_))
     }
 }
+
+fn judged(policies: &[PolicyVerdict], mode: Mode) -> Vec<(Option<&str>, Finding)> {
+    let mut findings: Vec<_> = policies
+        .iter()
+        .filter(|policy| policy.mode == mode)
+        .filter_map(|policy| Some((Some(&*policy.policy), policy.finding()?)))
+        .collect();
+    findings.sort_by_key(|(_, finding)| !finding.is_rejection());
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! All policies at one moment, usable and broken ones, and how each sees a namespace and an image.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::{Digest, Pattern, Repository};
+
+use super::model::{Mode, Policy, PolicyError};
+use super::selector::{LabelSelector, Labels};
+
+/// All policies at one moment, with the namespace labels that were known at that moment.
+#[derive(Clone, Debug, Default)]
+pub struct PolicySet {
+    entries: Vec<Entry>,
+    namespaces: BTreeMap<String, Labels>,
+}
+
+/// One policy of a set.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// It can be used.
+    Valid(Box<Policy>),
+    /// It can't.
+    Broken(Box<BrokenPolicy>),
+}
+
+/// A policy that is stored but can't be used: it denies the images that it is readably about, and no others.
+#[derive(Clone, Debug)]
+pub struct BrokenPolicy {
+    /// The policy's name.
+    pub name: Arc<str>,
+    /// Its mode, `Enforce` where that can't be read.
+    pub mode: Mode,
+    /// The images; nothing when they can't be read, which matches every image.
+    pub images: Option<Vec<Pattern>>,
+    /// Images it is not about, as far as they can be read.
+    pub exclude_images: Vec<Pattern>,
+    /// Namespaces as far as they can be read; empty means all.
+    pub namespaces: Vec<String>,
+    /// The selector as far as it can be read.
+    pub namespace_selector: LabelSelector,
+    /// What is wrong.
+    pub error: PolicyError,
+}
+
+/// Whether a policy is about an image, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// That depends on the digest, which is not known yet.
+    DependsOnDigest,
+}
+
+impl PolicySet {
+    /// A set, sorted by policy name so that verdicts and messages do not depend on the order of arrival.
+    pub fn new(mut entries: Vec<Entry>, namespaces: BTreeMap<String, Labels>) -> Self {
+        entries.sort_by(|a, b| a.name().cmp(b.name()));
+        Self { entries, namespaces }
+    }
+
+    /// The policies, by name.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The labels of a namespace, where they are known.
+    pub fn labels(&self, namespace: &str) -> Option<&Labels> {
+        self.namespaces.get(namespace)
+    }
+
+    /// The strictest mode of any policy; nothing when there are none.
+    pub fn strictest(&self) -> Option<Mode> {
+        self.entries.iter().map(Entry::mode).max()
+    }
+
+    /// The policies that govern a namespace, by name.
+    pub fn governing<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a Entry> {
+        let labels = self.labels(namespace);
+        self.entries.iter().filter(move |entry| entry.governs(namespace, labels))
+    }
+}
+
+impl Entry {
+    /// The policy's name.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Valid(policy) => &policy.parts().name,
+            Self::Broken(broken) => &broken.name,
+        }
+    }
+
+    /// Its mode.
+    pub fn mode(&self) -> Mode {
+        match self {
+            Self::Valid(policy) => policy.parts().mode,
+            Self::Broken(broken) => broken.mode,
+        }
+    }
+
+    /// The policy, where it can be used.
+    pub fn valid(&self) -> Option<&Policy> {
+        match self {
+            Self::Valid(policy) => Some(policy),
+            Self::Broken(_) => None,
+        }
+    }
+
+    /// Whether it selects namespaces by a label that anyone who may label them can change.
+    pub fn selects_by_mutable_label(&self) -> bool {
+        let (_, selector) = self.scope();
+        selector.selects_by_mutable_label()
+    }
+
+    /// Whether it selects the namespace, by name and by labels; labels that are not known match.
+    pub(crate) fn governs(&self, namespace: &str, labels: Option<&Labels>) -> bool {
+        let (names, selector) = self.scope();
+        (names.is_empty() || names.iter().any(|name| name == namespace)) && selector.matches(namespace, labels)
+    }
+
+    /// Whether it is about the image.
+    pub(crate) fn about(&self, repository: &Repository, digest: Option<&Digest>) -> About {
+        let (images, excluded) = match self {
+            Self::Valid(policy) => (Some(policy.parts().images.as_slice()), &policy.parts().exclude_images),
+            Self::Broken(broken) => (broken.images.as_deref(), &broken.exclude_images),
+        };
+        let images = images.map_or(About::Yes, |patterns| any_matches(patterns, repository, digest));
+        let excluded = any_matches(excluded, repository, digest);
+        match (images, excluded) {
+            (About::No, _) | (_, About::Yes) => About::No,
+            (About::Yes, About::No) => About::Yes,
+            _ => About::DependsOnDigest,
+        }
+    }
+
+    fn scope(&self) -> (&[String], &LabelSelector) {
+        match self {
+            Self::Valid(policy) => (&policy.parts().namespaces, &policy.parts().namespace_selector),
+            Self::Broken(broken) => (&broken.namespaces, &broken.namespace_selector),
+        }
+    }
+}
+
+fn any_matches(patterns: &[Pattern], repository: &Repository, digest: Option<&Digest>) -> About {
+    let mut open = false;
+    for pattern in patterns.iter().filter(|p| p.matches_repository(repository)) {
+        match (pattern.digest(), digest) {
+            (None, _) => return About::Yes,
+            (Some(wanted), Some(digest)) if wanted == digest => return About::Yes,
+            (Some(_), Some(_)) => {}
+            (Some(_), None) => open = true,
+        }
+    }
+    if open { About::DependsOnDigest } else { About::No }
+}
