@@ -1,0 +1,240 @@
+//! From the spec of a policy, as it is stored or written in a file, to a policy that can be asked.
+//!
+//! 1. The spec is held to the CRD's schema, and refused for a field that the schema does not have.
+//! 2. What the CRD's CEL rules demand is demanded here too: a policy may have been stored past them.
+//! 3. Patterns, keys and names are parsed, and [`Policy::new`] proves that they fit together.
+//!
+//! What fails a step becomes a [`BrokenPolicy`], about whatever images and namespaces can still be read: fewer readable
+//! restrictions make it stricter, never looser.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::domain::text::foreign;
+use crate::domain::{Pattern, Repository};
+use crate::policy::{
+    Authority, BrokenPolicy, Entry, LabelSelector, Mode, Policy, PolicyError, PolicyParts, Require, Requirement,
+    SelectorOperator, StaticAnswer, Trust,
+};
+use crate::signatures::PublicKey;
+
+use super::policy::{
+    AuthoritySpec, ClusterSignaturePolicySpec, KeySpec, ModeSpec, OperatorSpec, RequireSpec, SelectorSpec,
+    SignatureSpec, StaticSpec,
+};
+use super::schema;
+
+/// Reads the spec of a `ClusterSignaturePolicy`. Unknown fields are refused: a constraint that a typo or an older version
+/// would drop in silence makes the policy broken instead. Never fails: what can't be used becomes [`Entry::Broken`].
+pub fn compile(name: &str, spec: &Value) -> Entry {
+    match read(name, spec) {
+        Ok(policy) => Entry::Valid(Box::new(policy)),
+        Err(error) => Entry::Broken(Box::new(salvage(name, spec, error))),
+    }
+}
+
+fn read(name: &str, spec: &Value) -> Result<Policy, PolicyError> {
+    schema::check(schema::spec(), spec, "spec")?;
+    let spec = ClusterSignaturePolicySpec::deserialize_from(spec)?;
+    let authorities = authorities(&spec.authorities)?;
+    let signature = spec.signature.unwrap_or_default();
+    Policy::new(PolicyParts {
+        name: name.into(),
+        mode: mode(spec.mode),
+        images: patterns(&spec.matches.images, "spec.match.images")?,
+        exclude_images: patterns(&spec.matches.exclude_images, "spec.match.excludeImages")?,
+        namespaces: namespaces(spec.matches.namespaces)?,
+        namespace_selector: selector(spec.matches.namespace_selector.unwrap_or_default())?,
+        require: require(&spec.require.unwrap_or_default(), &authorities)?,
+        authorities,
+        signature_repository: signature_repository(&signature)?,
+        annotations: annotations(signature.annotations)?,
+    })
+}
+
+impl ClusterSignaturePolicySpec {
+    /// Cannot fail after [`schema::check`], as long as types and schema say the same; a test holds them together.
+    fn deserialize_from(spec: &Value) -> Result<Self, PolicyError> {
+        serde::Deserialize::deserialize(spec).map_err(|e| PolicyError::new("spec", foreign(&e.to_string())))
+    }
+}
+
+fn mode(mode: ModeSpec) -> Mode {
+    match mode {
+        ModeSpec::Enforce => Mode::Enforce,
+        ModeSpec::Warn => Mode::Warn,
+        ModeSpec::Audit => Mode::Audit,
+    }
+}
+
+fn patterns(texts: &[String], path: &str) -> Result<Vec<Pattern>, PolicyError> {
+    let parse = |(i, text): (usize, &String)| {
+        Pattern::parse(text)
+            .map_err(|e| PolicyError::new(format!("{path}[{i}]"), format!("\"{}\": {e}", foreign(text))))
+    };
+    texts.iter().enumerate().map(parse).collect()
+}
+
+fn namespaces(names: Vec<String>) -> Result<Vec<String>, PolicyError> {
+    match names.iter().position(|name| !is_dns_label(name)) {
+        Some(i) => Err(PolicyError::new(
+            format!("spec.match.namespaces[{i}]"),
+            "is not the name of a namespace: lower-case letters, digits and -",
+        )),
+        None => Ok(names),
+    }
+}
+
+fn selector(spec: SelectorSpec) -> Result<LabelSelector, PolicyError> {
+    const PATH: &str = "spec.match.namespaceSelector";
+    let mut requirements = Vec::new();
+    for (key, value) in spec.match_labels {
+        let path = format!("{PATH}.matchLabels[{}]", foreign(&key));
+        label_key(&key, &path)?;
+        label_value(&value, &path)?;
+        requirements.push(Requirement { key, operator: SelectorOperator::In, values: vec![value] });
+    }
+    for (i, expression) in spec.match_expressions.into_iter().enumerate() {
+        let path = format!("{PATH}.matchExpressions[{i}]");
+        label_key(&expression.key, &format!("{path}.key"))?;
+        let operator = match expression.operator {
+            OperatorSpec::In => SelectorOperator::In,
+            OperatorSpec::NotIn => SelectorOperator::NotIn,
+            OperatorSpec::Exists => SelectorOperator::Exists,
+            OperatorSpec::DoesNotExist => SelectorOperator::DoesNotExist,
+        };
+        for (j, value) in expression.values.iter().enumerate() {
+            label_value(value, &format!("{path}.values[{j}]"))?;
+        }
+        requirements.push(Requirement { key: expression.key, operator, values: expression.values });
+    }
+    Ok(LabelSelector { requirements })
+}
+
+fn authorities(specs: &[AuthoritySpec]) -> Result<Vec<Authority>, PolicyError> {
+    let read = |(i, spec): (usize, &AuthoritySpec)| {
+        let path = format!("spec.authorities[{i}]");
+        if !is_dns_label(&spec.name) {
+            return Err(PolicyError::new(
+                format!("{path}.name"),
+                "is not a DNS label: lower-case letters, digits and -",
+            ));
+        }
+        let trust = match (&spec.key, spec.answer) {
+            (Some(key), None) => Trust::Key(public_key(key, &format!("{path}.key.publicKey"))?),
+            (None, Some(StaticSpec::Allow)) => Trust::Static(StaticAnswer::Allow),
+            (None, Some(StaticSpec::Deny)) => Trust::Static(StaticAnswer::Deny),
+            _ => return Err(PolicyError::new(path, "an authority has exactly one of key and static")),
+        };
+        Ok(Authority { name: spec.name.as_str().into(), trust })
+    };
+    specs.iter().enumerate().map(read).collect()
+}
+
+fn public_key(key: &KeySpec, path: &str) -> Result<PublicKey, PolicyError> {
+    if key.public_key.contains("PRIVATE KEY") {
+        return Err(PolicyError::new(
+            path,
+            "this is a private key: treat it as leaked, make a new pair, and put only the public key here",
+        ));
+    }
+    PublicKey::from_pem(&key.public_key).map_err(|e| PolicyError::new(path, e.to_string()))
+}
+
+fn require(spec: &RequireSpec, authorities: &[Authority]) -> Result<Require, PolicyError> {
+    let index = |(i, name): (usize, &String)| {
+        let found = authorities.iter().position(|authority| *authority.name == **name);
+        found.ok_or_else(|| {
+            PolicyError::new(
+                format!("spec.require.of[{i}]"),
+                format!("\"{}\" is no authority of this policy", foreign(name)),
+            )
+        })
+    };
+    let of = match spec.of.as_slice() {
+        [] => (0..authorities.len()).collect(),
+        names => names.iter().enumerate().map(index).collect::<Result<Vec<_>, _>>()?,
+    };
+    let at_least = match (spec.all.unwrap_or_default(), spec.at_least) {
+        (true, Some(_)) => return Err(PolicyError::new("spec.require", "has either all or atLeast")),
+        (true, None) => of.len(),
+        (false, None) => 1,
+        // Zero, where the number is negative, is refused by `Policy::new`.
+        (false, Some(count)) => usize::try_from(count).unwrap_or_default(),
+    };
+    Ok(Require { at_least, of })
+}
+
+fn signature_repository(spec: &SignatureSpec) -> Result<Option<Repository>, PolicyError> {
+    const PATH: &str = "spec.signature.repository";
+    if spec.repository.is_empty() {
+        return Ok(None);
+    }
+    let repository = Repository::parse(&spec.repository).map_err(|e| PolicyError::new(PATH, e.to_string()))?;
+    if repository.to_string() == spec.repository {
+        return Ok(Some(repository));
+    }
+    Err(PolicyError::new(PATH, format!("write it in canonical form, with the registry host: {repository}")))
+}
+
+fn annotations(annotations: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, PolicyError> {
+    if annotations.contains_key("") {
+        return Err(PolicyError::new("spec.signature.annotations", "an annotation needs a name"));
+    }
+    Ok(annotations)
+}
+
+/// What can still be read of a policy that can't be used.
+fn salvage(name: &str, spec: &Value, error: PolicyError) -> BrokenPolicy {
+    let matches = spec.get("match").unwrap_or(&Value::Null);
+    let strings = |field: &str| field_of::<Vec<String>>(matches, field).unwrap_or_default();
+    // One image pattern that can't be read may have been about anything.
+    let images = patterns(&strings("images"), "").ok().filter(|images| !images.is_empty());
+    BrokenPolicy {
+        name: name.into(),
+        mode: field_of(spec, "mode").map(mode).unwrap_or_default(),
+        images,
+        exclude_images: strings("excludeImages").iter().filter_map(|text| Pattern::parse(text).ok()).collect(),
+        namespaces: namespaces(strings("namespaces")).unwrap_or_default(),
+        namespace_selector: field_of(matches, "namespaceSelector").and_then(|s| selector(s).ok()).unwrap_or_default(),
+        error,
+    }
+}
+
+fn field_of<T: DeserializeOwned>(object: &Value, field: &str) -> Option<T> {
+    object.get(field).and_then(|value| T::deserialize(value).ok())
+}
+
+fn is_dns_label(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+/// A key or value that Kubernetes does not accept on a namespace would select nothing, in silence.
+fn label_key(key: &str, path: &str) -> Result<(), PolicyError> {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if !name.is_empty() && is_label_word(name) && prefix.is_none_or(is_dns_subdomain) {
+        return Ok(());
+    }
+    Err(PolicyError::new(path, format!("\"{}\" can't be the key of a label", foreign(key))))
+}
+
+fn label_value(value: &str, path: &str) -> Result<(), PolicyError> {
+    if is_label_word(value) {
+        return Ok(());
+    }
+    Err(PolicyError::new(path, format!("\"{}\" can't be the value of a label", foreign(value))))
+}
+
+/// Up to 63 of `[-A-Za-z0-9_.]`, with alphanumeric ends; or nothing.
+fn is_label_word(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let ends = |c: Option<u8>| c.is_none_or(|b| b.is_ascii_alphanumeric());
+    text.len() <= 63 && text.bytes().all(inner) && ends(text.bytes().next()) && ends(text.bytes().next_back())
+}

@@ -1,0 +1,30 @@
+//! The CustomResourceDefinition, as the chart installs it.
+
+use kube::CustomResourceExt;
+use serde_json::Value;
+
+use super::policy::ClusterSignaturePolicy;
+
+/// The CRD of `ClusterSignaturePolicy`. Empty lists are left out: the API server does not store them, and a GitOps tool
+/// would see a difference for ever.
+pub fn crd() -> Value {
+    // Serialising a CRD has no way to fail; a Null would be caught by the snapshot test.
+    let mut crd = serde_json::to_value(ClusterSignaturePolicy::crd()).unwrap_or_default();
+    tidy(&mut crd);
+    crd
+}
+
+/// Drops empty lists, and the line breaks that doc comments have and `kubectl explain` should not.
+fn tidy(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, v| !v.as_array().is_some_and(Vec::is_empty));
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            fields.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}

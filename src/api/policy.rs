@@ -1,0 +1,286 @@
+//! `ClusterSignaturePolicy`: the shape of its spec and status. The docs here are what `kubectl explain` prints.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::rules;
+
+/// A policy as it is stored: the spec untyped, because one that can't be read must not hide the others from a watch.
+/// Its resource is `ClusterSignaturePolicy::api_resource()`, its spec is read by [`super::compile`].
+pub type StoredPolicy = kube::core::Object<Value, ClusterSignaturePolicyStatus>;
+
+/// What is demanded of which images.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[kube(
+    group = "sealgate.dev",
+    version = "v1alpha1",
+    kind = "ClusterSignaturePolicy",
+    plural = "clustersignaturepolicies",
+    shortname = "csigpol",
+    category = "sealgate",
+    status = "ClusterSignaturePolicyStatus",
+    derive = "PartialEq",
+    doc = "ClusterSignaturePolicy says which images must be signed by whom, in any namespaces. An image is admitted when every policy that applies to it accepts it.",
+    printcolumn(
+        name = "Mode",
+        type_ = "string",
+        json_path = ".spec.mode",
+        description = "What happens to images that are not accepted"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the policy can be used; while it is False its images are denied"
+    ),
+    printcolumn(
+        name = "Images",
+        type_ = "string",
+        json_path = ".spec.match.images",
+        description = "The images it is about"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        description = "What it demands, or what is wrong with it",
+        priority = 1
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[x_kube(
+    validation = rules::static_is_alone(),
+    validation = rules::static_allow_is_exact(),
+    validation = rules::static_takes_no_signature(),
+    validation = rules::at_least_fits(),
+    validation = rules::of_names_authorities()
+)]
+pub struct ClusterSignaturePolicySpec {
+    /// What happens to an image that this policy does not accept: Enforce denies it, Warn admits it with a warning to the
+    /// user, Audit admits it and only records it.
+    #[serde(default)]
+    pub mode: ModeSpec,
+    /// Which images in which namespaces the policy is about. Where it governs a namespace, images there that no policy
+    /// matches are denied too, unless the setting unmatchedImages says otherwise.
+    #[serde(rename = "match")]
+    pub matches: MatchSpec,
+    /// Who may vouch for an image: 1 to 32, with different names.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub authorities: Vec<AuthoritySpec>,
+    /// How many of the authorities must vouch. One, where this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RequireSpec")]
+    pub require: Option<RequireSpec>,
+    /// What a signature must carry, and where signatures are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SignatureSpec")]
+    pub signature: Option<SignatureSpec>,
+}
+
+/// What happens to an image that is not accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum ModeSpec {
+    /// Deny it.
+    #[default]
+    Enforce,
+    /// Admit it with a warning.
+    Warn,
+    /// Admit it and record it.
+    Audit,
+}
+
+/// Which images in which namespaces.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct MatchSpec {
+    /// Patterns of images, 1 to 128, in canonical form: registry host, path, no tag. `*` stays inside one path segment (in
+    /// the host: one whole label), `**` crosses segments, and `**` alone is every image. A pattern may end in a digest.
+    /// Examples: `registry.gitlab.com/acme/**`, `docker.io/library/nginx`, `*.example.com/team/*`.
+    #[schemars(length(min = 1, max = 128), inner(length(min = 1, max = 512)))]
+    #[x_kube(validation = rules::images_name_a_host(), validation = rules::images_have_no_tag())]
+    pub images: Vec<String>,
+    /// Patterns of images that the policy is not about, in the same form, at most 128.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), inner(length(min = 1, max = 512)))]
+    #[x_kube(validation = rules::images_name_a_host(), validation = rules::images_have_no_tag())]
+    pub exclude_images: Vec<String>,
+    /// Exact names of namespaces, at most 256. Without any, all namespaces that the webhooks cover.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 63), regex(pattern = rules::DNS_LABEL)))]
+    pub namespaces: Vec<String>,
+    /// Labels that a namespace must have, in addition to `namespaces`. Whoever may label namespaces can change what it
+    /// selects, except for the label kubernetes.io/metadata.name; the status says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SelectorSpec")]
+    pub namespace_selector: Option<SelectorSpec>,
+}
+
+/// A label selector; all of it must hold.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct SelectorSpec {
+    /// Labels with exactly these values, at most 64. Example: `environment: production`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub match_labels: BTreeMap<String, String>,
+    /// Further requirements, at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub match_expressions: Vec<RequirementSpec>,
+}
+
+/// One requirement on a label.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[x_kube(validation = rules::values_fit_operator())]
+pub struct RequirementSpec {
+    /// The label's key.
+    #[schemars(length(min = 1, max = 317))]
+    pub key: String,
+    /// How it is compared: In and NotIn with `values`, Exists and DoesNotExist without. NotIn also holds where the label
+    /// is absent.
+    pub operator: OperatorSpec,
+    /// What it is compared with, at most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 63)))]
+    pub values: Vec<String>,
+}
+
+/// How a label is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum OperatorSpec {
+    /// The value is one of these.
+    In,
+    /// The value is none of these, or the label is absent.
+    NotIn,
+    /// The label is present.
+    Exists,
+    /// The label is absent.
+    DoesNotExist,
+}
+
+/// Who may vouch for an image: exactly one of `key` and `static`.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[x_kube(validation = rules::key_or_static())]
+pub struct AuthoritySpec {
+    /// Its name, unique in the policy: a DNS label of at most 63 characters. Denials name it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = rules::DNS_LABEL))]
+    pub name: String,
+    /// Signatures by this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeySpec")]
+    pub key: Option<KeySpec>,
+    /// A fixed answer for whatever matches, without looking at signatures: Allow trusts it as it is (exact repositories
+    /// only; each use is counted), Deny refuses it. Only as the one authority of a policy.
+    #[serde(rename = "static", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "StaticSpec")]
+    pub answer: Option<StaticSpec>,
+}
+
+/// A public key.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct KeySpec {
+    /// One PEM block `PUBLIC KEY`, such as the content of cosign.pub: ECDSA P-256, P-384 or P-521, RSA from 2048 bits, or
+    /// Ed25519. For a second key add a second authority.
+    #[schemars(length(min = 1, max = 8192))]
+    #[x_kube(validation = rules::key_is_not_private(), validation = rules::key_is_one_public_key())]
+    pub public_key: String,
+}
+
+/// A fixed answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum StaticSpec {
+    /// Trust the image as it is.
+    Allow,
+    /// Refuse the image.
+    Deny,
+}
+
+/// How many of the authorities must vouch for an image.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+#[x_kube(validation = rules::all_or_at_least())]
+pub struct RequireSpec {
+    /// How many different authorities must vouch: from 1, where it is left out, to as many as there are in `of`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1, max = 32))]
+    pub at_least: Option<i32>,
+    /// All of them must. Not together with `atLeast`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub all: Option<bool>,
+    /// Names of the authorities that count. All, where it is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub of: Vec<String>,
+}
+
+/// What a signature must carry, and where signatures are kept.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct SignatureSpec {
+    /// Annotations that must be in the signed payload with exactly these values, at most 64: what `cosign sign -a env=prod`
+    /// adds. Example: `env: prod`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub annotations: BTreeMap<String, String>,
+    /// The repository that holds the signatures when they are not beside the image (COSIGN_REPOSITORY), without tag.
+    /// Example: `registry.gitlab.com/acme/signatures`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 255))]
+    pub repository: String,
+}
+
+/// What the controller says about a policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterSignaturePolicyStatus {
+    /// Ready says whether the policy can be used; while it is False, its images are denied (POLICY_ERROR).
+    /// SelectsByMutableLabel is there when the policy selects namespaces by a label that users can change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+}
+
+/// The schema of `metav1.Condition`, as other projects publish it.
+fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {"type": "string", "maxLength": 316, "description": "Ready or SelectsByMutableLabel."},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "True, False or Unknown."},
+                "reason": {"type": "string", "minLength": 1, "maxLength": 1024, "description": "One constant word for the cause."},
+                "message": {"type": "string", "maxLength": 32768, "description": "The cause, for people."},
+                "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When the status last changed."},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0, "description": "The metadata.generation that this is about."}
+            }
+        }
+    })
+}

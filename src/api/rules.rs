@@ -1,0 +1,89 @@
+//! The CEL rules of the CRD, with the messages that `kubectl apply` prints. [`super::compile`] holds a stored or local policy
+//! to the same demands.
+
+use kube::core::Rule;
+
+/// A DNS label (RFC 1123).
+pub(super) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
+pub(super) fn images_name_a_host() -> Rule {
+    rule(
+        "self.all(i, i == '**' || (!i.contains('://') && i.matches('^(localhost|[^/]*[.:*][^/]*)/.')))",
+        "an image pattern is ** or begins with a registry host, such as docker.io/library/nginx",
+    )
+}
+
+pub(super) fn images_have_no_tag() -> Rule {
+    rule(
+        "self.all(i, !i.matches('^[^@]*/[^@]*:'))",
+        "an image pattern has no tag: tags can move; name the repository, or a digest",
+    )
+}
+
+pub(super) fn values_fit_operator() -> Rule {
+    rule(
+        "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+        "In and NotIn need values, Exists and DoesNotExist take none",
+    )
+}
+
+pub(super) fn key_or_static() -> Rule {
+    rule("has(self.key) != has(self.static)", "an authority has exactly one of key and static")
+}
+
+pub(super) fn key_is_not_private() -> Rule {
+    rule(
+        "!self.contains('PRIVATE KEY')",
+        "this is a private key: treat it as leaked, make a new pair, and put only the public key here",
+    )
+}
+
+pub(super) fn key_is_one_public_key() -> Rule {
+    rule(
+        "self.contains('PRIVATE KEY') || (self.split('-----BEGIN ').size() == 2 && self.contains('-----BEGIN PUBLIC KEY-----') && self.contains('-----END PUBLIC KEY-----'))",
+        "publicKey is exactly one PEM block PUBLIC KEY; for a second key add a second authority",
+    )
+}
+
+pub(super) fn all_or_at_least() -> Rule {
+    rule("!(has(self.all) && self.all && has(self.atLeast))", "require has either all or atLeast")
+}
+
+pub(super) fn static_is_alone() -> Rule {
+    rule(
+        "self.authorities.size() == 1 || self.authorities.all(a, !has(a.static))",
+        "a static authority is the only one of its policy",
+    )
+}
+
+pub(super) fn static_allow_is_exact() -> Rule {
+    rule(
+        "!self.authorities.exists(a, has(a.static) && a.static == 'Allow') || self.match.images.all(i, !i.contains('*'))",
+        "static Allow works only with exact repositories in match.images, without * or **",
+    )
+}
+
+pub(super) fn static_takes_no_signature() -> Rule {
+    rule(
+        "!has(self.signature) || self.authorities.all(a, !has(a.static))",
+        "a static authority looks at no signature, so signature can't be demanded",
+    )
+}
+
+pub(super) fn at_least_fits() -> Rule {
+    rule(
+        "!has(self.require) || !has(self.require.atLeast) || self.require.atLeast <= (has(self.require.of) && self.require.of.size() > 0 ? self.require.of.size() : self.authorities.size())",
+        "require.atLeast is more than the authorities that count",
+    )
+}
+
+pub(super) fn of_names_authorities() -> Rule {
+    rule(
+        "!has(self.require) || !has(self.require.of) || self.require.of.all(n, self.authorities.exists(a, a.name == n))",
+        "require.of names an authority that the policy does not have",
+    )
+}
+
+fn rule(rule: &str, message: &str) -> Rule {
+    Rule::new(rule).message(message)
+}

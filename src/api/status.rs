@@ -1,0 +1,70 @@
+//! What the controller writes into the status of a policy. Pure: the time is an argument.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::policy::{Entry, Policy, StaticAnswer, Trust};
+
+/// Condition: whether the policy can be used.
+pub const READY: &str = "Ready";
+/// Condition, there only when it is True: the policy selects namespaces by a label that users can change.
+pub const SELECTS_BY_MUTABLE_LABEL: &str = "SelectsByMutableLabel";
+/// Reason of Ready=True.
+pub const VALID: &str = "Valid";
+/// Reason of Ready=False.
+pub const INVALID: &str = "Invalid";
+/// Reason of SelectsByMutableLabel=True.
+pub const LABEL_CAN_CHANGE: &str = "LabelCanChange";
+
+/// Longest part of an error that a condition repeats, in characters; the API accepts 32768.
+const MESSAGE_CHARS: usize = 2048;
+
+/// The conditions of a policy of this `generation`. A condition whose status is as `before` keeps its transition time.
+pub fn conditions(entry: &Entry, generation: Option<i64>, before: &[Condition], now: Timestamp) -> Vec<Condition> {
+    let (ready, selector) = match entry {
+        Entry::Valid(policy) => (("True", VALID, demands(policy)), &policy.parts().namespace_selector),
+        Entry::Broken(broken) => {
+            let message = format!(
+                "{}. Until this is repaired, the policy's images are not accepted (POLICY_ERROR).",
+                broken.error
+            );
+            (("False", INVALID, message), &broken.namespace_selector)
+        }
+    };
+    let mutable = selector.selects_by_mutable_label().then(|| {
+        let keys: Vec<_> = selector.requirements.iter().map(|r| r.key.as_str()).collect();
+        let message = format!(
+            "whoever may label namespaces can take one out of this policy (labels: {}); names in match.namespaces can't be changed",
+            keys.join(", ")
+        );
+        (SELECTS_BY_MUTABLE_LABEL, ("True", LABEL_CAN_CHANGE, message))
+    });
+    std::iter::once((READY, ready))
+        .chain(mutable)
+        .map(|(type_, (status, reason, message))| Condition {
+            last_transition_time: before
+                .iter()
+                .find(|b| b.type_ == type_ && b.status == status)
+                .map_or(Time(now), |b| b.last_transition_time.clone()),
+            message: message.chars().take(MESSAGE_CHARS).collect(),
+            observed_generation: generation,
+            reason: reason.into(),
+            status: status.into(),
+            type_: type_.into(),
+        })
+        .collect()
+}
+
+fn demands(policy: &Policy) -> String {
+    let parts = policy.parts();
+    match parts.authorities.as_slice() {
+        [only] if only.trust == Trust::Static(StaticAnswer::Allow) => "trusts its images without a signature".into(),
+        [only] if only.trust == Trust::Static(StaticAnswer::Deny) => "refuses its images".into(),
+        [only] => format!("demands a signature by {}", only.name),
+        _ => {
+            let counted: Vec<_> =
+                parts.require.of.iter().filter_map(|&i| parts.authorities.get(i)).map(|a| &*a.name).collect();
+            format!("demands signatures by {} of {}", parts.require.at_least, counted.join(", "))
+        }
+    }
+}
