@@ -2,14 +2,23 @@
 //!
 //! Pure: no network, no clock, no Kubernetes. Bytes come from `registry` through the verifier, keys from policies.
 
-pub mod bundle;
-pub mod dsse;
 pub mod key;
-pub mod simple_signing;
+
+mod adapter;
+mod bundle;
+mod claim;
+mod dsse;
+mod json;
+mod scheme;
+mod simple_signing;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value;
+
+use self::claim::{Claim, Message, Signer, Subject};
+use crate::domain::text::{Foreign, foreign};
 use crate::domain::{Digest, PinnedImage, Rejection};
 
 pub use key::{KeyError, PublicKey};
@@ -115,10 +124,83 @@ impl fmt::Display for Place {
 }
 
 /// Verifies one candidate for one image against one demand.
+///
+/// 1. Structure: exactly one signature, in canonical base64, over a payload of a known type that names its images by
+///    SHA-256 and says "image signature". What reads in two ways is refused.
+/// 2. Image: one of the digests that the payload names is the image's.
+/// 3. Signer: a bare key, and where the bundle has its fingerprint, the demanded one. Never a certificate.
+/// 4. Signature: over the raw bytes of the payload, by the demanded key.
+/// 5. Annotations: all that are demanded, from the payload that has just been verified.
+///
+/// The order is that of the answers: an annotation in a bad signature is never looked at.
 pub fn verify(
-    _candidate: &Candidate,
-    _image: &PinnedImage,
-    _demand: Demand<'_>,
+    candidate: &Candidate,
+    image: &PinnedImage,
+    demand: Demand<'_>,
 ) -> Result<VerifiedSignature, Rejection> {
-    todo!()
+    // 1.
+    let claim = match &candidate.content {
+        UntrustedContent::Bundle(bytes) => bundle::read(bytes)?,
+        UntrustedContent::SimpleSigning { payload, annotations } => simple_signing::read(payload, annotations)?,
+    };
+    // 2.
+    let mut subjects = claim.subjects.iter().filter(|subject| subject.digest == *image.digest());
+    let first = subjects.next().ok_or_else(|| Rejection::DigestMismatch { signed: claim.names() })?;
+    // 3.
+    check_signer(&claim.signer, demand.key)?;
+    // 4.
+    check_signature(&claim, image, demand.key)?;
+    // 5. Where the payload names the image several times, one of those places must have them all.
+    subjects
+        .map(|subject| check_annotations(subject, demand.annotations))
+        .fold(check_annotations(first, demand.annotations), Result::or)?;
+    Ok(VerifiedSignature { origin: candidate.origin.clone(), form: claim.form, key: demand.key.to_string() })
 }
+
+fn check_signer(signer: &Signer, key: &PublicKey) -> Result<(), Rejection> {
+    match signer {
+        Signer::Key { hint: None } => Ok(()),
+        Signer::Key { hint: Some(hint) } if *hint == key.hint() => Ok(()),
+        Signer::Key { hint: Some(hint) } => Err(Rejection::SignerMismatch(format!(
+            "the signature says that key SHA256:{} made it, and the policy demands the {key}",
+            Foreign(hint)
+        ))),
+        Signer::Certificate => Err(Rejection::SignerMismatch(format!(
+            "the signature was made with a certificate, and the policy demands the {key}"
+        ))),
+    }
+}
+
+fn check_signature(claim: &Claim<'_>, image: &PinnedImage, key: &PublicKey) -> Result<(), Rejection> {
+    let verifies = match &claim.message {
+        Message::Bytes(bytes) => key.verifies(bytes, &claim.signature),
+        Message::Manifest => key.verifies_digest(image.digest(), &claim.signature),
+    };
+    match claim.message {
+        _ if verifies => Ok(()),
+        Message::Manifest if !key.needs_only_digest() => Err(Rejection::SignerMismatch(format!(
+            "a signature over the manifest itself can be checked only where it was made over its SHA-256, \
+             which the {key} need not have done; sign with `cosign sign`"
+        ))),
+        Message::Bytes(_) | Message::Manifest => Err(Rejection::SignatureInvalid { key: key.to_string() }),
+    }
+}
+
+/// Whether all demanded annotations stand at the subject, as strings.
+fn check_annotations(subject: &Subject, demanded: &BTreeMap<String, String>) -> Result<(), Rejection> {
+    let holds = |name: &str, value: &str| subject.annotations.get(name).and_then(Value::as_str) == Some(value);
+    match demanded.iter().find(|(name, value)| !holds(name, value)) {
+        None => Ok(()),
+        Some((name, expected)) => Err(Rejection::AnnotationMismatch {
+            key: name.clone(),
+            expected: expected.clone(),
+            found: subject
+                .annotations
+                .get(name)
+                .map(|found| found.as_str().map_or_else(|| foreign(&found.to_string()), foreign)),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
