@@ -9,7 +9,8 @@ pub mod text;
 pub mod workload;
 
 pub use digest::Digest;
-pub use docker_config::{Credential, DockerConfig, Login};
-pub use pattern::Pattern;
+pub use docker_config::{Credential, DockerConfig, DockerConfigError, Login};
+pub use pattern::{Pattern, PatternError};
 pub use reason::{Class, Rejection, Unavailable};
 pub use reference::{ImageReference, PinnedImage, ReferenceError, Repository};
+pub use workload::{ExtraKind, KindError, KindTable, ObjectType, Role, Workload};

@@ -1,8 +1,23 @@
 //! Docker config files (`.dockerconfigjson`, `.dockercfg`, `config.json`) and the kubelet's rules for matching them.
+//!
+//! The content is a tenant's: it is bounded, and an entry that can't be used is left out with a named problem. The rules are
+//! those of Kubernetes `pkg/credentialprovider` (`keyring.go`, `config.go`), so that what opens a repository here opens it on
+//! the node too. Credential helpers are not run.
 
-use secrecy::SecretString;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
 
-use super::reference::Repository;
+use super::reference::{DEFAULT_HOST, DOCKER_HUB_ALIASES, Repository};
+use super::text::{Foreign, glob_matches};
+
+/// Longest config that is read, in bytes.
+pub const MAX_BYTES: usize = 64 << 10;
+/// Most entries that a config may have.
+pub const MAX_ENTRIES: usize = 256;
 
 /// A credential for one registry host, with the port where the host has one. It is never sent anywhere else.
 #[derive(Clone, Debug)]
@@ -25,26 +40,232 @@ pub enum Login {
         /// The password.
         password: SecretString,
     },
-    /// An OAuth2 refresh token (`identitytoken`), to be exchanged at the token endpoint.
+    /// A refresh token of OAuth 2 (`identitytoken`), to be exchanged at the token endpoint.
     IdentityToken(SecretString),
 }
 
 /// A parsed docker config.
 #[derive(Clone, Debug)]
-pub struct DockerConfig {}
+pub struct DockerConfig {
+    source: String,
+    /// Most specific first.
+    entries: Vec<Entry>,
+    problems: Vec<String>,
+}
 
 /// Why a docker config can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DockerConfigError {}
+pub enum DockerConfigError {
+    /// The text is not JSON, or not of the shape of a docker config. The parser's own words are left out: they may repeat a
+    /// secret.
+    #[error("{source_name}: not a docker config: expected a JSON object with \"auths\"")]
+    Malformed {
+        /// Where it came from.
+        source_name: String,
+    },
+    /// Longer than is read.
+    #[error("{source_name}: a docker config of {found} bytes; at most {MAX_BYTES} are read")]
+    TooLarge {
+        /// Where it came from.
+        source_name: String,
+        /// Its length.
+        found: usize,
+    },
+    /// More entries than are read.
+    #[error("{source_name}: a docker config with {found} entries; at most {MAX_ENTRIES} are read")]
+    TooManyEntries {
+        /// Where it came from.
+        source_name: String,
+        /// How many there are.
+        found: usize,
+    },
+}
 
 impl DockerConfig {
     /// Reads `{"auths": {...}}`, or the older form without `auths`. `source` names it in messages.
-    pub fn parse(_bytes: &[u8], _source: &str) -> Result<Self, DockerConfigError> {
-        todo!()
+    pub fn parse(bytes: &[u8], source: &str) -> Result<Self, DockerConfigError> {
+        let source_name = source.to_owned();
+        if bytes.len() > MAX_BYTES {
+            return Err(DockerConfigError::TooLarge { source_name, found: bytes.len() });
+        }
+        let Some(auths) = auths(bytes) else { return Err(DockerConfigError::Malformed { source_name }) };
+        if auths.len() > MAX_ENTRIES {
+            return Err(DockerConfigError::TooManyEntries { source_name, found: auths.len() });
+        }
+        let mut config = Self { source: source_name, entries: Vec::new(), problems: Vec::new() };
+        for (key, entry) in auths {
+            match Entry::parse(&key, entry) {
+                Ok(entry) => config.entries.push(entry),
+                Err(problem) => {
+                    // Before an @ there may be a password.
+                    let name = key.rsplit('@').next().unwrap_or_default();
+                    config.problems.push(format!("{source}: entry \"{}\" is ignored: it {problem}", Foreign(name)));
+                }
+            }
+        }
+        config.entries.sort_by(|a, b| b.key.cmp(&a.key));
+        Ok(config)
     }
 
     /// The credentials for a repository, best match first, each bound to the repository's host.
-    pub fn credentials(&self, _repository: &Repository) -> Vec<Credential> {
-        todo!()
+    pub fn credentials(&self, repository: &Repository) -> Vec<Credential> {
+        let mut found = self.matching(|key| key.matches(repository), repository);
+        if found.is_empty() && repository.host() == DEFAULT_HOST {
+            // The kubelet falls back to `index.docker.io` alone. The further names are those under which an image may be
+            // written that is the same image here.
+            found = DOCKER_HUB_ALIASES
+                .iter()
+                .flat_map(|alias| self.matching(|key| key.is_whole_host(alias), repository))
+                .collect();
+        }
+        found
+    }
+
+    /// Entries that can't be used and why, one line each, without any secret.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    fn matching(&self, fits: impl Fn(&Key) -> bool, repository: &Repository) -> Vec<Credential> {
+        let entries = self.entries.iter().filter(|entry| fits(&entry.key));
+        entries
+            .flat_map(|entry| &entry.logins)
+            .map(|login| Credential {
+                host: repository.host().to_owned(),
+                login: login.clone(),
+                source: self.source.clone(),
+            })
+            .collect()
     }
 }
+
+fn auths(bytes: &[u8]) -> Option<Map<String, Value>> {
+    let Ok(Value::Object(mut config)) = serde_json::from_slice(bytes) else { return None };
+    match config.remove("auths") {
+        Some(Value::Object(auths)) => Some(auths),
+        Some(Value::Null) => Some(Map::new()),
+        Some(_) => None,
+        None if config.contains_key("credHelpers") || config.contains_key("credsStore") => Some(Map::new()),
+        None => Some(config),
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    key: Key,
+    logins: Vec<Login>,
+}
+
+impl Entry {
+    fn parse(key: &str, entry: Value) -> Result<Self, &'static str> {
+        let key = Key::parse(key)?;
+        let Value::Object(mut fields) = entry else { return Err("is not an object") };
+        let mut text = |field| match fields.remove(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(SecretString::from(text)).filter(|t| !t.expose_secret().is_empty())),
+            Some(_) => Err("has a field that is not a string"),
+        };
+        let (auth, username, password) = (text("auth")?, text("username")?, text("password")?);
+        let identity_token = text("identitytoken")?;
+        // As in the kubelet, `auth` wins over the two fields that it joins.
+        let basic = match (auth, username, password) {
+            (Some(auth), _, _) => Some(decode_auth(&auth)?),
+            (None, Some(username), Some(password)) => Some((username, password)),
+            (None, ..) => None,
+        };
+        // Beside an identity token, `auth` is only a user name: the password is empty.
+        let basic = basic.filter(|(_, password)| !password.expose_secret().is_empty() || identity_token.is_none());
+        let basic =
+            basic.map(|(username, password)| Login::Basic { username: username.expose_secret().to_owned(), password });
+        let logins: Vec<_> = basic.into_iter().chain(identity_token.map(Login::IdentityToken)).collect();
+        if logins.is_empty() {
+            Err("has no auth, user name and password, or identitytoken")
+        } else {
+            Ok(Self { key, logins })
+        }
+    }
+}
+
+/// `base64(username:password)`, with or without padding, as the kubelet takes it.
+fn decode_auth(auth: &SecretString) -> Result<(SecretString, SecretString), &'static str> {
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+            .with_decode_allow_trailing_bits(true),
+    );
+    const PROBLEM: &str = "has an auth field that is not base64 of user:password";
+    let text = Zeroizing::new(auth.expose_secret().replace(['\r', '\n'], ""));
+    let decoded = Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| PROBLEM)?);
+    let decoded = std::str::from_utf8(&decoded).map_err(|_| PROBLEM)?;
+    let (username, password) = decoded.split_once(':').ok_or(PROBLEM)?;
+    Ok((SecretString::from(username), SecretString::from(password)))
+}
+
+/// Where an entry counts. Ordered as the kubelet orders its keys: by their text, so that a longer path comes after a shorter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// Host and path as text, which is the order.
+    text: String,
+    /// Host name; each label may have wildcards.
+    name: String,
+    /// Nothing for 443.
+    port: Option<String>,
+    /// Empty, or with its leading slash: a prefix of repository paths.
+    path: String,
+}
+
+impl Key {
+    fn parse(key: &str) -> Result<Self, &'static str> {
+        let address = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+        let (host, path) = match address.find('/') {
+            Some(at) => address.split_at(at),
+            None => (address, ""),
+        };
+        // Registries of old are named by their API's address.
+        let path =
+            ["/v1/", "/v2/"].iter().find_map(|api| path.starts_with(api).then(|| path.split_at(3).1)).unwrap_or(path);
+        let path = if path == "/" { "" } else { path };
+        let (name, port) = match host.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (host, None),
+        };
+        let known = |b: u8| b.is_ascii_alphanumeric() || b"-_.*".contains(&b);
+        if name.is_empty() || !name.bytes().all(known) {
+            return Err("is not named after a registry: a host name, in which * is a wildcard");
+        }
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return Err("has no valid port in its name");
+        }
+        if !path.bytes().all(|b| b.is_ascii_graphic() && b != b'*') {
+            return Err("has a wildcard or a blank in the path of its name; only host names have wildcards");
+        }
+        Ok(Self {
+            text: format!("{host}{path}"),
+            name: name.to_owned(),
+            port: port.filter(|&port| port != "443").map(str::to_owned),
+            path: path.to_owned(),
+        })
+    }
+
+    /// The kubelet's `URLsMatch`: equal port, as many labels, each label matching, the path a prefix.
+    fn matches(&self, repository: &Repository) -> bool {
+        let (name, port) = match repository.host().split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (repository.host(), None),
+        };
+        let path_fits = self.path.strip_prefix('/').is_none_or(|prefix| repository.path().starts_with(prefix));
+        let mut labels = name.split('.');
+        self.port.as_deref() == port
+            && path_fits
+            && self.name.split('.').all(|glob| labels.next().is_some_and(|label| glob_matches(glob, label)))
+            && labels.next().is_none()
+    }
+
+    fn is_whole_host(&self, name: &str) -> bool {
+        self.name == name && self.port.is_none() && self.path.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,15 +10,15 @@ use super::digest::{Digest, DigestError};
 use super::text::foreign;
 
 /// Longest `host/path` in bytes (`distribution/reference`: `NameTotalLengthMax`).
-const MAX_NAME: usize = 255;
+pub(super) const MAX_NAME: usize = 255;
 /// Longest tag in bytes.
 const MAX_TAG: usize = 128;
 /// Longest reference that is looked at: name, tag, digest and their separators.
 const MAX_REFERENCE: usize = MAX_NAME + MAX_TAG + 73;
-const DEFAULT_HOST: &str = "docker.io";
+pub(super) const DEFAULT_HOST: &str = "docker.io";
 const DEFAULT_NAMESPACE: &str = "library/";
 /// Other names of Docker Hub, so that a policy for `docker.io` can't be dodged under one of them.
-const DOCKER_HUB_ALIASES: [&str; 3] = ["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+pub(super) const DOCKER_HUB_ALIASES: [&str; 3] = ["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 
 /// A repository in canonical form: Docker Hub aliases and the port 443 folded, host and path always present.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -242,23 +242,23 @@ fn split_host(name: &str) -> Result<(&str, &str), ReferenceError> {
                 || first.bytes().any(|b| b.is_ascii_uppercase())
                 || !first.is_ascii() =>
         {
-            check_host(first)?;
+            check_host(first).map_err(|problem| ReferenceError::Host { host: foreign(first), problem })?;
             Ok((first, path))
         }
         _ => Ok((DEFAULT_HOST, name)),
     }
 }
 
-fn check_host(host: &str) -> Result<(), ReferenceError> {
-    let fail = |problem| Err(ReferenceError::Host { host: foreign(host), problem });
+/// Says what is wrong with a host.
+pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     if !host.is_ascii() {
-        return fail("has characters outside ASCII; write an internationalised name in its xn-- form");
+        return Err("has characters outside ASCII; write an internationalised name in its xn-- form");
     }
     if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        return fail("has upper-case letters; write it in lower case");
+        return Err("has upper-case letters; write it in lower case");
     }
     if host.contains(['[', ']']) {
-        return fail("is an IPv6 address, which is not supported; use a name");
+        return Err("is an IPv6 address, which is not supported; use a name");
     }
     let (name, port) = match host.split_once(':') {
         Some((name, port)) => (name, Some(port)),
@@ -267,7 +267,7 @@ fn check_host(host: &str) -> Result<(), ReferenceError> {
     if let Some(port) = port
         && (port.starts_with('0') || !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err())
     {
-        return fail("has no valid port: 1 to 65535 without leading zeros");
+        return Err("has no valid port: 1 to 65535 without leading zeros");
     }
     let label = |l: &str| {
         !l.is_empty()
@@ -276,35 +276,34 @@ fn check_host(host: &str) -> Result<(), ReferenceError> {
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     if !name.split('.').all(label) {
-        return fail("is not a valid host name");
+        return Err("is not a valid host name");
     }
     let last = name.rsplit('.').next().unwrap_or(name);
     let numeric = last.bytes().all(|b| b.is_ascii_digit())
         || last.strip_prefix("0x").is_some_and(|h| h.bytes().all(|b| b.is_ascii_hexdigit()));
     if numeric && name.parse::<std::net::Ipv4Addr>().is_err() {
-        return fail("looks like an IP address but is not four decimal numbers");
+        return Err("looks like an IP address but is not four decimal numbers");
     }
     if name != "localhost" && !name.contains('.') && port.is_none() {
-        return fail("is not a host: a host has a dot or a port, or is localhost");
+        return Err("is not a host: a host has a dot or a port, or is localhost");
     }
     Ok(())
 }
 
-fn canonical_host(host: &str) -> String {
+pub(super) fn canonical_host(host: &str) -> String {
     let host = host.strip_suffix(":443").unwrap_or(host);
     if DOCKER_HUB_ALIASES.contains(&host) { DEFAULT_HOST.to_owned() } else { host.to_owned() }
 }
 
-/// Path components: alphanumerics joined by `.`, `_`, `__` or any number of `-`.
 fn check_path(path: &str) -> Result<(), ReferenceError> {
-    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let component = |c: &str| {
-        let separators_fit = c
-            .split(|ch: char| ch.is_ascii_lowercase() || ch.is_ascii_digit())
-            .all(|s| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-'));
-        c.bytes().next().is_some_and(alphanumeric) && c.bytes().next_back().is_some_and(alphanumeric) && separators_fit
-    };
-    if path.split('/').all(component) { Ok(()) } else { Err(ReferenceError::Path(foreign(path))) }
+    if path.split('/').all(is_path_component) { Ok(()) } else { Err(ReferenceError::Path(foreign(path))) }
+}
+
+/// Alphanumerics joined by `.`, `_`, `__` or any number of `-`.
+pub(super) fn is_path_component(text: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let separator = |s: &str| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-');
+    text.starts_with(alphanumeric) && text.ends_with(alphanumeric) && text.split(alphanumeric).all(separator)
 }
 
 fn valid_tag(tag: &str) -> Result<&str, ReferenceError> {

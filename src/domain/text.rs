@@ -1,4 +1,4 @@
-//! Foreign text made safe for a message: escaped, and cut to a length that a person still reads.
+//! Foreign text made safe for a message: escaped, and cut to a length that a person still reads. And the one wildcard.
 
 use std::fmt::{self, Write as _};
 
@@ -30,3 +30,20 @@ impl fmt::Display for Foreign<'_> {
 pub fn foreign(text: &str) -> String {
     Foreign(text).to_string()
 }
+
+/// Whether a text fits a glob in which `*` stands for any characters, also none. Takes linear time.
+pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
+    let Some((head, rest)) = glob.split_once('*') else { return glob == text };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(mut text) = text.strip_prefix(head).and_then(|text| text.strip_suffix(tail)) else { return false };
+    middle.split('*').all(|part| match text.split_once(part) {
+        Some((_, after)) => {
+            text = after;
+            true
+        }
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests;
