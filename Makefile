@@ -1,0 +1,92 @@
+# The only vocabulary: people and CI call the same targets. `make help` lists them.
+# Everything that a target needs is built or installed once, under ~/.cache/sealgate; the second run is fast.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TERM_COLOR ?= auto
+
+CLUSTER := tests/cluster
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+##### See it
+
+.PHONY: demo
+demo: rust ## Verdicts on real AdmissionReviews by curl, without a cluster (STAY=1 keeps it running)
+	@scripts/install.sh curl=curl
+	@echo "demo: building sealgate (the first time takes some minutes)"
+	@cargo build --quiet --locked --bin sealgate --example demo
+	@"$$CARGO_TARGET_DIR/debug/examples/demo" $(if $(STAY),--stay)
+
+.PHONY: demo-cluster
+demo-cluster: rust ## The chart on a real Kubernetes: kind where a container engine answers, else tests/cluster
+	@tests/demo/cluster.sh
+
+##### Test it
+
+.PHONY: test
+test: unit e2e ## Every test, among them the real API server's and the whole node's
+	@echo "test: unit and integration tests, API server tests and chart tests have all passed"
+
+.PHONY: unit
+unit: rust $(CLUSTER)/.tools ## Unit and integration tests
+	cargo test --locked --lib --test it
+
+.PHONY: e2e
+e2e: rust ## Against a live API server, then the chart on a whole node (as root)
+	$(CLUSTER)/e2e.sh
+
+.PHONY: bench
+bench: rust ## Criterion for the pure parts, then a load test of the release binary
+	cargo bench --locked
+	scripts/bench.sh
+
+.PHONY: fuzz
+fuzz: rust ## Each fuzz target for FUZZ_SECONDS
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: scoreboard
+scoreboard: rust ## Which rows of the scoreboard have tests; fails when a claimed one has none
+	cargo test --locked --test it scoreboard::
+
+##### Keep it clean
+
+.PHONY: lint
+lint: rust $(CLUSTER)/.tools ## Format, clippy, dependencies, shell scripts, chart, generated files
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	scripts/lint.sh
+
+.PHONY: generate
+generate: rust $(CLUSTER)/.tools ## CRDs, schema of the chart's values, deploy/install.yaml, reference pages
+	scripts/generate.sh .
+
+##### Ship it
+
+.PHONY: image
+image: rust ## The image as an OCI layout in dist/image, without a container engine; prints its digest
+	scripts/image.sh
+
+.PHONY: clean
+clean: ## Removes what was built here (not the cache)
+	rm -rf target dist
+
+##### What the targets need
+
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || { echo "make: Rust is missing: https://rustup.rs" >&2; exit 1; }
+	@scripts/install.sh cc=gcc
+
+# The Helm programs that render and lint the chart.
+.PHONY: $(CLUSTER)/.tools
+$(CLUSTER)/.tools:
+	@$(CLUSTER)/build.sh tools
