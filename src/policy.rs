@@ -13,7 +13,7 @@ pub use cell::PolicyCell;
 pub use evaluate::evaluate;
 pub use model::{Authority, Defaults, Mode, Policy, PolicyError, PolicyParts, Reaction, Require, StaticAnswer, Trust};
 pub use outcome::AuthorityOutcome;
-pub use select::{Selection, select};
+pub use select::{Governing, Selection, govern, select};
 pub use selector::{LabelSelector, Labels, Requirement, SelectorOperator};
 pub use set::{BrokenPolicy, Entry, PolicySet};
 pub use verdict::{

@@ -3,6 +3,8 @@
 use crate::domain::{Rejection, Unavailable};
 use crate::signatures::VerifiedSignature;
 
+use super::verdict::Finding;
+
 /// The answer of one authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthorityOutcome {
@@ -14,4 +16,13 @@ pub enum AuthorityOutcome {
     Rejected(Rejection),
     /// It could not find out.
     Unavailable(Unavailable),
+}
+
+impl From<Finding> for AuthorityOutcome {
+    fn from(finding: Finding) -> Self {
+        match finding {
+            Finding::Rejected(rejection) => Self::Rejected(rejection),
+            Finding::Unavailable(cause) => Self::Unavailable(cause),
+        }
+    }
 }

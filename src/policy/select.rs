@@ -1,61 +1,62 @@
 //! Which policies apply to an image in a namespace, and why not.
 
+use std::sync::Arc;
+
 use crate::domain::{Digest, ImageReference};
 
-use super::model::{Defaults, Mode, Reaction};
+use super::model::Mode;
 use super::set::{About, Entry, PolicySet};
 
-/// What the policies of a set have to say about an image before anything is fetched.
+/// The policies that govern a namespace, at least one: those whose `namespaces` and `namespaceSelector` select it.
+#[derive(Clone, Debug)]
+pub struct Governing<'a> {
+    entries: Vec<&'a Entry>,
+    strictest: Mode,
+}
+
+/// What the governing policies have to say about an image before anything is fetched.
 #[derive(Clone, Debug)]
 pub enum Selection<'a> {
-    /// No policy governs the namespace.
-    Ungoverned(Reaction),
-    /// Policies govern the namespace, and none is about the image.
-    Unmatched {
-        /// The strictest mode of the governing policies.
-        mode: Mode,
-        /// What the setting `unmatchedImages` says; the milder of the two counts.
-        reaction: Reaction,
-        /// Names of the governing policies.
-        governing: Vec<&'a str>,
-    },
+    /// None of them is about the image.
+    Unmatched,
     /// A pattern names a digest and the reference has none yet: resolve the tag, then ask again.
-    NeedsDigest {
-        /// The strictest mode of the governing policies: what counts when the tag can't be resolved.
-        mode: Mode,
-    },
+    NeedsDigest,
     /// All of these must accept.
     Applies(Vec<&'a Entry>),
 }
 
-/// Selects. `digest` is that of the reference, or of the resolved tag; patterns see nothing else but the repository.
-///
-/// A policy *governs* when its namespaces and selector select the namespace, and *applies* when it governs, `images` match and
-/// `excludeImages` do not.
-pub fn select<'a>(
-    set: &'a PolicySet,
-    defaults: Defaults,
-    namespace: &str,
-    image: &ImageReference,
-    digest: Option<&Digest>,
-) -> Selection<'a> {
-    let governing: Vec<&Entry> = set.governing(namespace).collect();
-    let Some(mode) = governing.iter().map(|entry| entry.mode()).max() else {
-        return Selection::Ungoverned(defaults.ungoverned);
-    };
+/// The policies that govern a namespace; nothing where none does.
+pub fn govern<'a>(set: &'a PolicySet, namespace: &str) -> Option<Governing<'a>> {
+    let labels = set.labels(namespace);
+    let entries: Vec<_> = set.entries().iter().filter(|entry| entry.governs(namespace, labels)).collect();
+    let strictest = entries.iter().map(|entry| entry.mode()).max()?;
+    Some(Governing { entries, strictest })
+}
+
+/// Those of the governing policies that apply to an image: `images` matches and `excludeImages` does not. `digest` is that of
+/// the reference, or of the resolved tag; patterns see nothing else but the repository.
+pub fn select<'a>(governing: &Governing<'a>, image: &ImageReference, digest: Option<&Digest>) -> Selection<'a> {
     let mut applying = Vec::new();
-    for entry in &governing {
+    for entry in &governing.entries {
         match entry.about(image.repository(), digest) {
             About::Yes => applying.push(*entry),
             About::No => {}
-            About::DependsOnDigest => return Selection::NeedsDigest { mode },
+            About::DependsOnDigest => return Selection::NeedsDigest,
         }
     }
-    if applying.is_empty() {
-        let governing = governing.iter().map(|entry| &**entry.name()).collect();
-        return Selection::Unmatched { mode, reaction: defaults.unmatched, governing };
+    if applying.is_empty() { Selection::Unmatched } else { Selection::Applies(applying) }
+}
+
+impl Governing<'_> {
+    /// The strictest of their modes: what counts where none of them decides.
+    pub fn strictest(&self) -> Mode {
+        self.strictest
     }
-    Selection::Applies(applying)
+
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.entries.iter().map(|entry| entry.name())
+    }
 }
 
 #[cfg(test)]

@@ -75,12 +75,6 @@ impl PolicySet {
     pub fn strictest(&self) -> Option<Mode> {
         self.entries.iter().map(Entry::mode).max()
     }
-
-    /// The policies that govern a namespace, by name.
-    pub fn governing<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a Entry> {
-        let labels = self.labels(namespace);
-        self.entries.iter().filter(move |entry| entry.governs(namespace, labels))
-    }
 }
 
 impl Entry {

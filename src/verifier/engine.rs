@@ -1,15 +1,31 @@
-//! The engine: select, resolve, fetch, verify, combine.
+//! The engine: select, resolve, fetch, verify, combine. One task an image, side by side, all under one policy snapshot and
+//! one deadline. Nothing is spawned that outlives the call but a signature check that has begun.
 
-use std::time::Duration;
+mod conclude;
+mod judge;
+mod search;
 
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::thread::available_parallelism;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::policy::{Defaults, ImageVerdict, PolicyCell};
+use crate::domain::{Digest, ImageReference, ReferenceError, Rejection, Repository, Unavailable};
+use crate::policy::{Basis, Defaults, Finding, Governing, ImageVerdict, Mode, PolicyCell, Report, govern};
 
 use super::ports::{Keychain, PullContext, Registry};
 
+use judge::Case;
+
 /// Most distinct images that one object may have.
 pub const MAX_IMAGES: usize = 64;
+
+/// Most signatures of one image that are looked at, in all places together.
+pub const MAX_CANDIDATES: usize = 64;
 
 /// What is asked about.
 #[derive(Clone, Debug)]
@@ -31,17 +47,119 @@ pub struct Engine<R, K> {
     keychain: K,
     policies: PolicyCell,
     defaults: Defaults,
+    /// Signature checks that run at once: more than there are processors would only cost memory.
+    processors: Semaphore,
 }
 
 impl<R: Registry, K: Keychain> Engine<R, K> {
     /// An engine over its ports and the cell that holds the policies.
     pub fn new(registry: R, keychain: K, policies: PolicyCell, defaults: Defaults) -> Self {
-        Self { registry, keychain, policies, defaults }
+        let processors = Semaphore::new(available_parallelism().map_or(1, Into::into));
+        Self { registry, keychain, policies, defaults, processors }
     }
 
     /// One verdict an image, in the order of the question, all under one policy snapshot. Always answers by the deadline.
-    pub async fn verify(&self, _question: &Question) -> Vec<ImageVerdict> {
-        let _ = (&self.registry, &self.keychain, &self.policies, self.defaults, Duration::ZERO);
-        todo!()
+    /// Dropping the future ends whatever it was doing.
+    pub async fn verify(&self, question: &Question) -> Vec<ImageVerdict> {
+        let asked: Vec<Asked<'_>> = question.images.iter().map(|written| Asked::new(written)).collect();
+        let Some(set) = self.policies.load() else {
+            let finding = Finding::Unavailable(Unavailable::NotReady);
+            return all(asked, &Judgement::refused(Mode::Enforce, finding));
+        };
+        let Some(governing) = govern(&set, &question.namespace) else {
+            return all(asked, &Judgement::new(Basis::Ungoverned(self.defaults.ungoverned)));
+        };
+        let mut judgements = HashMap::new();
+        let distinct = distinct(&asked);
+        if distinct.len() > MAX_IMAGES {
+            let rejection = Rejection::TooManyImages { found: distinct.len(), limit: MAX_IMAGES };
+            return all(asked, &Judgement::refused(governing.strictest(), Finding::Rejected(rejection)));
+        }
+        let side_by_side = distinct.iter().map(|asked| self.judge(question, &governing, asked));
+        for (asked, judgement) in distinct.iter().zip(join_all(side_by_side).await) {
+            judgements.insert(asked.name(), judgement);
+        }
+        asked.iter().filter_map(|asked| Some(asked.verdict(judgements.get(&asked.name())?))).collect()
     }
+
+    /// A fault in here is the fault of one image; the others get their answers.
+    async fn judge(&self, question: &Question, governing: &Governing<'_>, asked: &Asked<'_>) -> Judgement {
+        let image = match &asked.reference {
+            Ok(image) => image,
+            Err(error) => {
+                let finding = Finding::Rejected(Rejection::BadReference(error.clone()));
+                return Judgement::refused(governing.strictest(), finding);
+            }
+        };
+        let case = Case::new(self, question, governing, image);
+        AssertUnwindSafe(case.judge()).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(image = %image, "the verification of an image panicked");
+            let rejection = Rejection::Internal("the verification of this image failed, see the log");
+            Judgement::refused(governing.strictest(), Finding::Rejected(rejection))
+        })
+    }
+}
+
+/// What was found out about one image, however it was written.
+#[derive(Clone, Debug)]
+struct Judgement {
+    digest: Option<Digest>,
+    basis: Basis,
+    report: Report,
+}
+
+impl Judgement {
+    fn new(basis: Basis) -> Self {
+        Self { digest: None, basis, report: Report::default() }
+    }
+
+    fn refused(mode: Mode, finding: Finding) -> Self {
+        Self::new(Basis::Refused { mode, finding })
+    }
+}
+
+/// One image of the question.
+struct Asked<'a> {
+    written: &'a str,
+    reference: Result<ImageReference, ReferenceError>,
+}
+
+/// What makes two images the same question: a digest decides over the tag beside it, and no tag is `latest`.
+#[derive(PartialEq, Eq, Hash)]
+enum Name<'a> {
+    Digest(&'a Repository, &'a Digest),
+    Tag(&'a Repository, &'a str),
+    Unreadable(&'a str),
+}
+
+impl<'a> Asked<'a> {
+    fn new(written: &'a str) -> Self {
+        Self { written, reference: ImageReference::parse(written) }
+    }
+
+    fn name(&self) -> Name<'_> {
+        match &self.reference {
+            Ok(image) => match image.digest() {
+                Some(digest) => Name::Digest(image.repository(), digest),
+                None => Name::Tag(image.repository(), image.tag_or_latest()),
+            },
+            Err(_) => Name::Unreadable(self.written),
+        }
+    }
+
+    fn verdict(&self, judgement: &Judgement) -> ImageVerdict {
+        let reference = self.reference.as_ref().ok().cloned();
+        let digest = judgement.digest.or_else(|| reference.as_ref()?.digest().copied());
+        let (basis, report) = (judgement.basis.clone(), judgement.report.clone());
+        ImageVerdict { written: self.written.to_owned(), reference, digest, basis, report }
+    }
+}
+
+fn all(asked: Vec<Asked<'_>>, judgement: &Judgement) -> Vec<ImageVerdict> {
+    asked.into_iter().map(|asked| asked.verdict(judgement)).collect()
+}
+
+fn distinct<'q, 'a>(asked: &'q [Asked<'a>]) -> Vec<&'q Asked<'a>> {
+    let mut seen = HashSet::new();
+    asked.iter().filter(|asked| seen.insert(asked.name())).collect()
 }

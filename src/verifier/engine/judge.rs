@@ -1,0 +1,159 @@
+//! One image: which policies apply, which digest it is, and where to look.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::join_all;
+use tokio::sync::OnceCell;
+use tokio::time::timeout_at;
+
+use crate::domain::{ImageReference, PinnedImage, Rejection, Repository, Unavailable};
+use crate::policy::{Basis, Entry, Finding, Governing, Policy, Selection, select};
+use crate::verifier::ports::{Access, Fault, Keychain, Registry};
+
+use super::conclude::{self, Ground};
+use super::search::Search;
+use super::{Engine, Judgement, MAX_CANDIDATES, Question};
+
+/// One image of one question.
+pub(super) struct Case<'a, R, K> {
+    pub(super) engine: &'a Engine<R, K>,
+    question: &'a Question,
+    governing: &'a Governing<'a>,
+    image: &'a ImageReference,
+    /// What may be shown to the image's own registry; asked for once.
+    access: OnceCell<Access>,
+    /// How many candidates may still be looked at.
+    budget: AtomicUsize,
+}
+
+impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
+    pub(super) fn new(
+        engine: &'a Engine<R, K>,
+        question: &'a Question,
+        governing: &'a Governing<'a>,
+        image: &'a ImageReference,
+    ) -> Self {
+        let budget = AtomicUsize::new(MAX_CANDIDATES);
+        Self { engine, question, governing, image, access: OnceCell::new(), budget }
+    }
+
+    /// Selects, resolves a tag at most once, searches, concludes. What needs no registry does not ask one.
+    pub(super) async fn judge(&self) -> Judgement {
+        let mut pinned = self.image.pinned();
+        let mut selection = self.select(pinned.as_ref());
+        if let Selection::NeedsDigest = selection {
+            match self.resolve().await {
+                Ok(image) => selection = self.select(Some(pinned.insert(image))),
+                Err(finding) => return Judgement::refused(self.governing.strictest(), finding),
+            }
+        }
+        let mut judgement = match selection {
+            Selection::Applies(entries) if entries.iter().any(|entry| looks(entry).is_some()) => {
+                self.look(&entries, &mut pinned).await
+            }
+            Selection::Applies(entries) => judged(&entries, Ground::Nothing),
+            Selection::Unmatched => Judgement::new(self.unmatched()),
+            Selection::NeedsDigest => {
+                let finding =
+                    Finding::Rejected(Rejection::Internal("a known digest did not decide which policies apply"));
+                Judgement::refused(self.governing.strictest(), finding)
+            }
+        };
+        judgement.digest = pinned.map(|image| *image.digest());
+        judgement
+    }
+
+    async fn look(&self, entries: &[&Entry], pinned: &mut Option<PinnedImage>) -> Judgement {
+        let image = match pinned {
+            Some(image) => image,
+            None => match self.resolve().await {
+                Ok(image) => pinned.insert(image),
+                Err(finding) => return judged(entries, Ground::Finding(finding)),
+            },
+        };
+        let mut places: BTreeMap<&Repository, Vec<&Policy>> = BTreeMap::new();
+        for policy in entries.iter().filter_map(|entry| looks(entry)) {
+            let at = policy.parts().signature_repository.as_ref().unwrap_or(image.repository());
+            places.entry(at).or_default().push(policy);
+        }
+        let searches = places.into_iter().map(|(at, policies)| Search::new(image, at, policies).run(self));
+        let searches = join_all(searches).await;
+        let absence = self.absence(image, &searches).await;
+        judged(entries, Ground::Searches { searches, absence })
+    }
+
+    fn select(&self, pinned: Option<&PinnedImage>) -> Selection<'a> {
+        select(self.governing, self.image, pinned.map(PinnedImage::digest))
+    }
+
+    async fn resolve(&self) -> Result<PinnedImage, Finding> {
+        let answer = self.in_time(self.image.repository(), async {
+            let access = self.access().await;
+            self.engine.registry.resolve(self.image, access).await
+        });
+        match answer.await {
+            Ok(Ok(image)) => Ok(image),
+            Ok(Err(Fault::NotFound)) => Err(Finding::Rejected(Rejection::ImageNotFound)),
+            Ok(Err(Fault::Unavailable(cause))) | Err(cause) => Err(Finding::Unavailable(cause)),
+        }
+    }
+
+    /// A digest whose signatures lie nowhere may not be there at all. A tag that was resolved is known to be.
+    async fn absence(&self, image: &PinnedImage, searches: &[Search<'_>]) -> Option<Finding> {
+        if self.image.digest().is_none() || !searches.iter().any(Search::found_nothing) {
+            return None;
+        }
+        let answer = self.in_time(image.repository(), async {
+            let access = self.access().await;
+            self.engine.registry.exists(image, access).await
+        });
+        match answer.await {
+            Ok(Ok(true)) => None,
+            Ok(Ok(false)) => Some(Finding::Rejected(Rejection::ImageNotFound)),
+            Ok(Err(cause)) | Err(cause) => Some(Finding::Unavailable(cause)),
+        }
+    }
+
+    fn unmatched(&self) -> Basis {
+        let names: Vec<&str> = self.governing.names().map(|name| &**name).collect();
+        Basis::Unmatched {
+            mode: self.governing.strictest(),
+            reaction: self.engine.defaults.unmatched,
+            rejection: Rejection::NoPolicy { governing: names.join(", ") },
+        }
+    }
+
+    /// What may be shown to the image's own registry.
+    pub(super) async fn access(&self) -> &Access {
+        self.access.get_or_init(|| self.access_to(self.image.repository())).await
+    }
+
+    /// What may be shown to the registry of any repository.
+    pub(super) async fn access_to(&self, repository: &Repository) -> Access {
+        self.engine.keychain.access(repository, &self.question.context).await
+    }
+
+    /// Takes one from the number of candidates that may be looked at.
+    pub(super) fn may_examine(&self) -> bool {
+        self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
+    /// Waits no longer than the deadline for what the registry of `at` is asked.
+    pub(super) async fn in_time<T>(&self, at: &Repository, answer: impl Future<Output = T>) -> Result<T, Unavailable> {
+        timeout_at(self.question.deadline, answer)
+            .await
+            .map_err(|_| Unavailable::DeadlineExceeded { host: at.host().to_owned() })
+    }
+}
+
+/// The policy, where it has to look at signatures.
+fn looks(entry: &Entry) -> Option<&Policy> {
+    entry.valid().filter(|policy| policy.static_answer().is_none())
+}
+
+fn judged(entries: &[&Entry], ground: Ground<'_>) -> Judgement {
+    let verdicts = entries.iter().map(|entry| conclude::verdict(entry, &ground)).collect();
+    Judgement { digest: None, basis: Basis::Judged(verdicts), report: conclude::report(ground) }
+}

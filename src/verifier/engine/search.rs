@@ -1,0 +1,256 @@
+//! One repository: reads what may be signatures as it arrives, until every policy that looks there has accepted.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tokio::task::spawn_blocking;
+
+use crate::domain::{Digest, PinnedImage, Rejection, Repository, Unavailable};
+use crate::policy::{Answer, AuthorityOutcome, Examined, Policy, PolicyOutcome, Trust, Unread, evaluate};
+use crate::signatures::{self, Demand, Form, PublicKey, VerifiedSignature};
+use crate::verifier::ports::{Candidate, Evidence, Keychain, Origin, Place, Registry, UntrustedContent};
+
+use super::MAX_CANDIDATES;
+use super::judge::Case;
+
+/// The search for signatures of one image in one repository, for the policies that keep them there.
+pub(super) struct Search<'a> {
+    image: &'a PinnedImage,
+    at: &'a Repository,
+    policies: Vec<&'a Policy>,
+    wants: Vec<Want<'a>>,
+    /// Position in `examined` by content: the same material in two places is verified once.
+    seen: HashMap<Digest, usize>,
+    pub(super) examined: Vec<Examined>,
+    pub(super) unread: Vec<Unread>,
+    too_many: bool,
+}
+
+/// One thing that is looked for: a key, with the annotations that its signature must carry. Several authorities of several
+/// policies may look for the same.
+struct Want<'a> {
+    terms: Arc<Terms>,
+    askers: Vec<(&'a Policy, usize)>,
+    verified: Option<VerifiedSignature>,
+    nearest: Option<(Nearness, Rejection)>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Terms {
+    key: PublicKey,
+    annotations: BTreeMap<String, String>,
+}
+
+/// The least is reported: the one that came nearest, then by where it lies, which does not depend on the order of arrival.
+type Nearness = (Reverse<u8>, u8, Digest, usize);
+
+impl<'a> Search<'a> {
+    pub(super) fn new(image: &'a PinnedImage, at: &'a Repository, policies: Vec<&'a Policy>) -> Self {
+        let wants = wants(&policies);
+        let (seen, examined, unread) = Default::default();
+        Self { image, at, policies, wants, seen, examined, unread, too_many: false }
+    }
+
+    /// Searches until all is decided, all is read, or the deadline.
+    pub(super) async fn run<R: Registry, K: Keychain>(mut self, case: &Case<'_, R, K>) -> Self {
+        if let Err(cause) = case.in_time(self.at, self.read(case)).await {
+            self.unread.push(Unread { repository: self.at.clone(), place: None, cause });
+        }
+        self
+    }
+
+    /// Whether every place answered, and there is nothing.
+    pub(super) fn found_nothing(&self) -> bool {
+        self.examined.is_empty() && self.unread.is_empty() && !self.too_many
+    }
+
+    /// Whether it was made for this policy.
+    pub(super) fn is_for(&self, policy: &Policy) -> bool {
+        self.policies.iter().any(|mine| std::ptr::eq(*mine, policy))
+    }
+
+    /// What the authorities of a policy say, after the search. Where all policies accepted before all was read, an authority
+    /// that had not verified by then is not known.
+    pub(super) fn outcomes(&self, policy: &Policy) -> Vec<Option<AuthorityOutcome>> {
+        let accepted = self.all_accept();
+        self.each_authority(policy, |want| match &want.verified {
+            Some(signature) => Some(AuthorityOutcome::Verified(signature.clone())),
+            None if accepted => None,
+            None => Some(self.failure(want)),
+        })
+    }
+
+    async fn read<R: Registry, K: Keychain>(&mut self, case: &Case<'_, R, K>) {
+        let other;
+        let access = if self.at == self.image.repository() {
+            case.access().await
+        } else {
+            other = case.access_to(self.at).await;
+            &other
+        };
+        let mut evidence = case.engine.registry.evidence(self.image, self.at, access);
+        while let Some(found) = evidence.next().await {
+            match found {
+                Evidence::Candidate(candidate) if case.may_examine() => {
+                    self.examine(candidate, case).await;
+                    if self.all_accept() {
+                        return;
+                    }
+                }
+                Evidence::Candidate(_) => {
+                    self.too_many = true;
+                    return;
+                }
+                Evidence::Unread { place, cause } => {
+                    self.unread.push(Unread { repository: self.at.clone(), place: Some(place), cause });
+                }
+                Evidence::TooMany { .. } => self.too_many = true,
+            }
+        }
+    }
+
+    async fn examine<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) {
+        let form = match &candidate.content {
+            UntrustedContent::Bundle(_) => Form::Bundle,
+            UntrustedContent::SimpleSigning { .. } => Form::SimpleSigning,
+        };
+        let origin = candidate.origin.clone();
+        let content = fingerprint(&candidate);
+        let answers = match self.seen.get(&content).and_then(|earlier| self.examined.get(*earlier)) {
+            Some(earlier) => earlier.answers.clone(),
+            None => self.ask(candidate, case).await,
+        };
+        self.seen.entry(content).or_insert(self.examined.len());
+        self.examined.push(Examined { repository: self.at.clone(), origin, form, answers });
+    }
+
+    /// Verifies a candidate for everything that has not been found yet, off the async threads.
+    async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
+        let origin = candidate.origin.clone();
+        let open: Vec<_> = self.wants.iter().filter(|want| want.verified.is_none()).map(|w| w.terms.clone()).collect();
+        let image = self.image.clone();
+        let _turn = case.engine.processors.acquire().await;
+        let check = move || {
+            let demand = |terms: &'_ Arc<Terms>| {
+                let demand = Demand { key: &terms.key, annotations: &terms.annotations };
+                signatures::verify(&candidate, &image, demand)
+            };
+            open.iter().map(demand).collect::<Vec<_>>()
+        };
+        let results = match spawn_blocking(check).await {
+            Ok(results) => results,
+            Err(fault) => match fault.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => return self.interrupted(origin.place),
+            },
+        };
+        let mut answers = Vec::new();
+        for (want, result) in self.wants.iter_mut().filter(|want| want.verified.is_none()).zip(results) {
+            let answer = result.as_ref().map(|_| ()).map_err(Rejection::clone);
+            answers.extend(want.askers.iter().filter_map(|(policy, i)| {
+                let authority = policy.parts().authorities.get(*i)?.name.clone();
+                Some(Answer { policy: policy.parts().name.clone(), authority, result: answer.clone() })
+            }));
+            want.take(result, &origin);
+        }
+        answers
+    }
+
+    /// The process is ending: what this candidate says will not be known.
+    fn interrupted(&mut self, place: Place) -> Vec<Answer> {
+        let cause = Unavailable::Overloaded("it is shutting down");
+        self.unread.push(Unread { repository: self.at.clone(), place: Some(place), cause });
+        Vec::new()
+    }
+
+    fn all_accept(&self) -> bool {
+        self.policies.iter().all(|policy| {
+            let verified = |want: &Want<'_>| want.verified.clone().map(AuthorityOutcome::Verified);
+            matches!(evaluate(policy, &self.each_authority(policy, verified)), Some(PolicyOutcome::Accepted { .. }))
+        })
+    }
+
+    fn each_authority(
+        &self,
+        policy: &Policy,
+        outcome: impl Fn(&Want<'_>) -> Option<AuthorityOutcome>,
+    ) -> Vec<Option<AuthorityOutcome>> {
+        let asked = |want: &&Want<'_>, i| want.askers.iter().any(|(p, a)| std::ptr::eq(*p, policy) && *a == i);
+        (0..policy.parts().authorities.len())
+            .map(|i| self.wants.iter().find(|want| asked(want, i)).and_then(&outcome))
+            .collect()
+    }
+
+    /// Why something was not found: what could not be read may hold it, and so may what was too much to look at.
+    fn failure(&self, want: &Want<'_>) -> AuthorityOutcome {
+        let by_place = |unread: &&Unread| (unread.place.map_or(u8::MAX, |p| p as u8), unread.cause.to_string());
+        if let Some(unread) = self.unread.iter().min_by_key(by_place) {
+            return AuthorityOutcome::Unavailable(unread.cause.clone());
+        }
+        if self.too_many {
+            return AuthorityOutcome::Rejected(Rejection::TooManySignatures { limit: MAX_CANDIDATES });
+        }
+        AuthorityOutcome::Rejected(match &want.nearest {
+            Some((_, rejection)) => rejection.clone(),
+            None => Rejection::NoSignature { looked_at: self.places() },
+        })
+    }
+
+    fn places(&self) -> String {
+        let hex = self.image.digest().hex();
+        format!("tag sha256-{hex}.sig, the referrers API and tag sha256-{hex} of {}", self.at)
+    }
+}
+
+impl Want<'_> {
+    fn take(&mut self, result: Result<VerifiedSignature, Rejection>, origin: &Origin) {
+        match result {
+            Ok(signature) => self.verified = Some(signature),
+            Err(rejection) => {
+                let nearness = Reverse(rejection.nearness());
+                let nearness = (nearness, origin.place as u8, origin.manifest, origin.layer);
+                if self.nearest.as_ref().is_none_or(|(other, _)| nearness < *other) {
+                    self.nearest = Some((nearness, rejection));
+                }
+            }
+        }
+    }
+}
+
+fn wants<'a>(policies: &[&'a Policy]) -> Vec<Want<'a>> {
+    let mut wants: Vec<Want<'a>> = Vec::new();
+    for policy in policies {
+        let parts = policy.parts();
+        for (i, authority) in parts.authorities.iter().enumerate() {
+            let Trust::Key(key) = &authority.trust else { continue };
+            let terms = Terms { key: key.clone(), annotations: parts.annotations.clone() };
+            match wants.iter_mut().find(|want| *want.terms == terms) {
+                Some(want) => want.askers.push((policy, i)),
+                None => wants.push(Want {
+                    terms: Arc::new(terms),
+                    askers: vec![(policy, i)],
+                    verified: None,
+                    nearest: None,
+                }),
+            }
+        }
+    }
+    wants
+}
+
+/// Names the content of a candidate wherever it lies. A simple signing payload is the same for every signer of an image: the
+/// signature is in the annotations.
+fn fingerprint(candidate: &Candidate) -> Digest {
+    let mut named = candidate.blob.as_bytes().to_vec();
+    if let UntrustedContent::SimpleSigning { annotations, .. } = &candidate.content {
+        for text in annotations.iter().flat_map(|(key, value)| [key, value]) {
+            named.extend(text.len().to_be_bytes());
+            named.extend(text.as_bytes());
+        }
+        named.push(1);
+    }
+    Digest::of(&named)
+}
