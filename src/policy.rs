@@ -9,6 +9,9 @@ pub mod selector;
 pub mod set;
 pub mod verdict;
 
+#[cfg(test)]
+mod testing;
+
 pub use cell::PolicyCell;
 pub use evaluate::evaluate;
 pub use model::{Authority, Defaults, Mode, Policy, PolicyError, PolicyParts, Reaction, Require, StaticAnswer, Trust};

@@ -133,11 +133,7 @@ impl fmt::Display for Place {
 /// 5. Annotations: all that are demanded, from the payload that has just been verified.
 ///
 /// The order is that of the answers: an annotation in a bad signature is never looked at.
-pub fn verify(
-    candidate: &Candidate,
-    image: &PinnedImage,
-    demand: Demand<'_>,
-) -> Result<VerifiedSignature, Rejection> {
+pub fn verify(candidate: &Candidate, image: &PinnedImage, demand: Demand<'_>) -> Result<VerifiedSignature, Rejection> {
     // 1.
     let claim = match &candidate.content {
         UntrustedContent::Bundle(bytes) => bundle::read(bytes)?,

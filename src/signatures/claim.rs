@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::Form;
-use crate::domain::{Digest, Rejection};
 use crate::domain::text::foreign;
+use crate::domain::{Digest, Rejection};
 
 /// A candidate that has the right structure.
 #[derive(Debug)]

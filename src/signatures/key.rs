@@ -6,8 +6,8 @@
 use std::fmt;
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -86,7 +86,9 @@ pub enum KeyError {
     #[error("can't be read: {0}")]
     Malformed(&'static str),
     /// An algorithm that is not accepted.
-    #[error("is a key of an algorithm that is not accepted ({0}); expected ECDSA P-256, P-384 or P-521, RSA, or Ed25519")]
+    #[error(
+        "is a key of an algorithm that is not accepted ({0}); expected ECDSA P-256, P-384 or P-521, RSA, or Ed25519"
+    )]
     Algorithm(String),
     /// An RSA key of a size that is not accepted.
     #[error("is an RSA key of {0} bits; expected 2048 to 8192")]

@@ -138,10 +138,7 @@ impl SigningKey {
     /// A simple signing layer: these very bytes, signed.
     pub fn simple_signing_bytes(&self, payload: &[u8]) -> SimpleSigning {
         let signature = STANDARD.encode(self.sign(payload));
-        SimpleSigning {
-            payload: payload.to_vec(),
-            annotations: BTreeMap::from([(SIGNATURE.to_owned(), signature)]),
-        }
+        SimpleSigning { payload: payload.to_vec(), annotations: BTreeMap::from([(SIGNATURE.to_owned(), signature)]) }
     }
 
     /// A simple signing layer over a payload such as [`payload`].
