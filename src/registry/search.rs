@@ -1,0 +1,277 @@
+//! The search for signatures: every place where they may lie, all at once, as one stream.
+//!
+//! | place | asked for | then | then |
+//! |---|---|---|---|
+//! | tag `sha256-<hex>.sig` | manifest | its simple signing layers | |
+//! | referrers API | pages of descriptors | each manifest | its layers |
+//! | tag `sha256-<hex>` | index of descriptors | each manifest | its layers |
+//!
+//! A descriptor is fetched whatever it says about itself: cosign writes wrong artifact types into the index behind the tag. What a
+//! referrer is, is read from its own manifest, and it counts only if its own `subject` is the image.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use url::Url;
+
+use crate::domain::{Digest, Unavailable};
+use crate::verifier::ports::{Candidate, Evidence, Origin, Place, UntrustedContent};
+
+use super::failure::protocol;
+use super::manifest::{Descriptor, INDEX_TYPE, Manifest};
+use super::session::{Session, Wanted};
+
+const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// Versions 0.1 and 0.2 go on with `+json;version=`, 0.3 with `.v0.3+json`. Versions to come are handed on too, so that the
+/// verifier says that it does not know them.
+const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
+/// Answers of a registry without the referrers API.
+const REFERRERS_UNSUPPORTED: &[u16] = &[400, 404, 405, 501];
+
+const SIGNATURE_TAG: &str = "the signature tag";
+const SIGNATURE: &str = "a signature";
+const REFERRERS: &str = "the referrers";
+const REFERRERS_TAG: &str = "the referrers tag";
+const REFERRER: &str = "a referrer";
+
+/// A layer that claims to hold a signature.
+#[derive(Debug)]
+struct Layer {
+    origin: Origin,
+    descriptor: Descriptor,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    SimpleSigning,
+    Bundle,
+}
+
+/// Something to look into, or what to say instead.
+type Step<T> = Result<T, Evidence>;
+
+/// Everything that may be a signature of `subject` in the session's repository, as it arrives.
+pub(super) fn search<'a>(session: Session<'a>, subject: Digest) -> BoxStream<'a, Evidence> {
+    let session = Arc::new(session);
+    let limits = session.limits();
+    let layers = stream::select(legacy(session.clone(), subject), referrers(session.clone(), subject));
+    at_most(limits.candidates, layers)
+        .map(move |layer| fetch(session.clone(), layer))
+        .buffer_unordered(limits.concurrency)
+        .filter_map(std::future::ready)
+        .boxed()
+}
+
+/// The layers behind the tag `sha256-<hex>.sig`.
+fn legacy<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send + 'a {
+    let place = Place::LegacyTag;
+    let ask = async move {
+        let tag = format!("sha256-{}.sig", subject.hex());
+        match session.manifest_of_tag(&tag, SIGNATURE_TAG).await {
+            Ok(None) => Vec::new(),
+            Ok(Some((Manifest::Image { layers, .. }, body))) => signature_layers(place, Digest::of(&body), layers),
+            Ok(Some((Manifest::Index { .. }, _))) => {
+                vec![unread(place, protocol(&session.host(), SIGNATURE_TAG, "an index where a manifest was expected"))]
+            }
+            Err(cause) => vec![unread(place, cause)],
+        }
+    };
+    stream::once(ask).flat_map(stream::iter)
+}
+
+/// The layers of all referrers, from the API and from the tag, each referrer once.
+fn referrers<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send + 'a {
+    let limits = session.limits();
+    let listed = stream::select(api(session.clone(), subject), tag(session.clone(), subject));
+    let mut seen = HashSet::new();
+    let distinct = listed.filter(move |step| {
+        let new = match step {
+            Ok((_, descriptor)) => descriptor.digest().map_or(true, |digest| seen.insert(digest)),
+            Err(_) => true,
+        };
+        std::future::ready(new)
+    });
+    at_most(limits.candidates, distinct)
+        .map(move |step| look_into(session.clone(), subject, step))
+        .buffer_unordered(limits.concurrency)
+        .flat_map(stream::iter)
+}
+
+/// What the referrers API lists, page by page.
+fn api<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send + 'a {
+    let first = session.url(&format!("referrers/{subject}"));
+    let pages = stream::unfold((first.map(Some), HashSet::new()), move |(next, mut read)| {
+        let session = session.clone();
+        async move {
+            let url = match next {
+                Ok(Some(url)) => url,
+                Ok(None) => return None,
+                Err(cause) => return Some((vec![unread(Place::ReferrersApi, cause)], (Ok(None), read))),
+            };
+            if read.len() >= session.limits().referrers_pages || !read.insert(url.clone()) {
+                return Some((vec![Err(too_many(session.limits().candidates))], (Ok(None), read)));
+            }
+            let (descriptors, next) = match page(&session, &url).await {
+                Ok(page) => page,
+                Err(cause) => (Vec::new(), Err(cause)),
+            };
+            let listed = descriptors.into_iter().map(|descriptor| Ok((Place::ReferrersApi, descriptor))).collect();
+            Some((listed, (next, read)))
+        }
+    });
+    pages.flat_map(stream::iter)
+}
+
+/// One page: its descriptors, and where the next one is, or what is wrong with that.
+async fn page(
+    session: &Session<'_>,
+    url: &Url,
+) -> Result<(Vec<Descriptor>, Result<Option<Url>, Unavailable>), Unavailable> {
+    let limit = session.limits().referrers_page_bytes;
+    let wanted =
+        Wanted { url: url.clone(), accept: INDEX_TYPE, limit, what: REFERRERS, absent: REFERRERS_UNSUPPORTED };
+    let Some(document) = session.fetch(wanted).await? else {
+        return Ok((Vec::new(), Ok(None)));
+    };
+    let refuse = |problem: String| protocol(&session.host(), REFERRERS, problem);
+    let manifest = Manifest::parse(document.content_type.as_deref(), &document.body).map_err(refuse)?;
+    let Manifest::Index { manifests } = manifest else {
+        return Err(refuse("a manifest where an index was expected".to_owned()));
+    };
+    let next = match document.link.as_deref().and_then(next_link) {
+        None => Ok(None),
+        Some(link) => match url.join(link) {
+            // Same scheme, host, port and path: only the query moves on.
+            Ok(next) if next.origin() == url.origin() && next.path() == url.path() && next.username().is_empty() => {
+                Ok(Some(next))
+            }
+            _ => Err(refuse("the next page is said to be elsewhere".to_owned())),
+        },
+    };
+    Ok((manifests, next))
+}
+
+/// The target of `<...>; rel="next"` (RFC 8288).
+fn next_link(header: &str) -> Option<&str> {
+    let (target, parameters) = header.trim_start().strip_prefix('<')?.split_once('>')?;
+    let next = parameters.split([';', ',']).any(|parameter| {
+        parameter.trim().split_once('=').is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
+        })
+    });
+    next.then_some(target)
+}
+
+/// What the index behind the tag `sha256-<hex>` lists.
+fn tag<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send + 'a {
+    let place = Place::FallbackTag;
+    let ask = async move {
+        match session.manifest_of_tag(&format!("sha256-{}", subject.hex()), REFERRERS_TAG).await {
+            Ok(None) => Vec::new(),
+            Ok(Some((Manifest::Index { manifests }, _))) => {
+                manifests.into_iter().map(|descriptor| Ok((place, descriptor))).collect()
+            }
+            Ok(Some((Manifest::Image { .. }, _))) => {
+                vec![unread(place, protocol(&session.host(), REFERRERS_TAG, "a manifest where an index was expected"))]
+            }
+            Err(cause) => vec![unread(place, cause)],
+        }
+    };
+    stream::once(ask).flat_map(stream::iter)
+}
+
+/// The signature layers of one referrer. One that is not there, or is about another image, has none.
+async fn look_into(
+    session: Arc<Session<'_>>,
+    subject: Digest,
+    step: Step<(Place, Descriptor)>,
+) -> Vec<Step<Layer>> {
+    let (place, descriptor) = match step {
+        Ok(listed) => listed,
+        Err(evidence) => return vec![Err(evidence)],
+    };
+    match session.manifest_of(&descriptor, REFERRER).await {
+        Ok(Some(Manifest::Image { subject: Some(about), layers })) if about.digest() == Ok(subject) => {
+            match descriptor.digest() {
+                Ok(manifest) => signature_layers(place, manifest, layers),
+                Err(_) => Vec::new(),
+            }
+        }
+        Ok(_) => Vec::new(),
+        Err(cause) => vec![unread(place, cause)],
+    }
+}
+
+fn signature_layers(place: Place, manifest: Digest, layers: Vec<Descriptor>) -> Vec<Step<Layer>> {
+    layers
+        .into_iter()
+        .enumerate()
+        .filter_map(|(layer, descriptor)| {
+            let form = match descriptor.media_type.as_str() {
+                SIMPLE_SIGNING => Form::SimpleSigning,
+                bundle if bundle.starts_with(BUNDLE_PREFIX) => Form::Bundle,
+                _ => return None,
+            };
+            Some(Ok(Layer { origin: Origin { place, manifest, layer }, descriptor, form }))
+        })
+        .collect()
+}
+
+/// A layer's content. A blob that is not there is no signature.
+async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>) -> Option<Evidence> {
+    let Layer { origin, descriptor, form } = match step {
+        Ok(layer) => layer,
+        Err(evidence) => return Some(evidence),
+    };
+    let limit = match form {
+        Form::SimpleSigning => session.limits().payload_bytes,
+        Form::Bundle => session.limits().bundle_bytes,
+    };
+    let place = origin.place;
+    match session.blob(&descriptor, limit, SIGNATURE).await {
+        Ok(Some(bytes)) => {
+            let blob = Digest::of(&bytes);
+            let content = match form {
+                Form::Bundle => UntrustedContent::Bundle(bytes),
+                Form::SimpleSigning => {
+                    UntrustedContent::SimpleSigning { payload: bytes, annotations: descriptor.annotations }
+                }
+            };
+            Some(Evidence::Candidate(Candidate { origin, blob, content }))
+        }
+        Ok(None) => None,
+        Err(cause) => Some(Evidence::Unread { place, cause }),
+    }
+}
+
+/// The first `limit` things, and the word that there were more. What can't be read does not count.
+fn at_most<'a, T: Send + 'a>(
+    limit: usize,
+    steps: impl Stream<Item = Step<T>> + Send + 'a,
+) -> impl Stream<Item = Step<T>> + Send + 'a {
+    steps.scan(Some(limit), move |left, step| {
+        let passed = match (step, *left) {
+            (_, None) => None,
+            (Err(evidence), _) => Some(Err(evidence)),
+            (Ok(_), Some(0)) => {
+                *left = None;
+                Some(Err(too_many(limit)))
+            }
+            (Ok(thing), Some(some)) => {
+                *left = some.checked_sub(1);
+                Some(Ok(thing))
+            }
+        };
+        std::future::ready(passed)
+    })
+}
+
+fn too_many(limit: usize) -> Evidence {
+    Evidence::TooMany { limit }
+}
+
+fn unread<T>(place: Place, cause: Unavailable) -> Step<T> {
+    Err(Evidence::Unread { place, cause })
+}

@@ -1,0 +1,148 @@
+//! What the registry client may do, whom it trusts, and how much it reads.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Settings of [`super::Client`]. The default is safe: https only, the system's certificates, public addresses.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Registries that need settings of their own, by host: exactly as in canonical image names, with the port where
+    /// that is not 443.
+    pub hosts: BTreeMap<String, HostSettings>,
+    /// Who may sign the certificates of all other hosts.
+    pub roots: Roots,
+    /// How much is read.
+    pub limits: Limits,
+    /// How long is waited.
+    pub timeouts: Timeouts,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+/// Settings of one registry. They hold for this host and port and for no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostSettings {
+    /// Speak plain http. Anyone on the network can then answer in its place.
+    pub plain_http: bool,
+    /// PEM certificates of the CAs that may sign its certificate, instead of [`Settings::roots`].
+    pub ca: Option<Vec<u8>>,
+    /// It may lie at a private, loopback or link-local address.
+    pub allow_private_address: bool,
+    /// Hosts, besides those that are known, whose token server may be shown this registry's credentials.
+    pub token_hosts: Vec<String>,
+}
+
+/// Where the trusted CA certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// The system's store; `SSL_CERT_FILE` and `SSL_CERT_DIR` replace it.
+    System,
+    /// These PEM certificates.
+    Pem(Vec<u8>),
+}
+
+/// How much of an answer is read. An answer that is longer is refused, by its own word (`Content-Length`, descriptor) before
+/// it is read, else at the limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A manifest or an index, in bytes.
+    pub manifest_bytes: u64,
+    /// One page of the referrers API, in bytes.
+    pub referrers_page_bytes: u64,
+    /// Pages of the referrers API.
+    pub referrers_pages: usize,
+    /// Descriptors that one index or manifest may list.
+    pub descriptors: usize,
+    /// The answer of a token server, in bytes.
+    pub token_answer_bytes: u64,
+    /// The token itself, in bytes.
+    pub token_bytes: usize,
+    /// A simple signing payload, in bytes.
+    pub payload_bytes: u64,
+    /// A Sigstore bundle, in bytes.
+    pub bundle_bytes: u64,
+    /// All that is read while looking for the signatures of one image, in bytes.
+    pub image_bytes: u64,
+    /// Referrers that are looked into, and signatures that are handed out, for one image.
+    pub candidates: usize,
+    /// Redirects that are followed for one request.
+    pub redirects: usize,
+    /// Requests for one image that run at once.
+    pub concurrency: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            manifest_bytes: 4 << 20,
+            referrers_page_bytes: 4 << 20,
+            referrers_pages: 5,
+            descriptors: 1000,
+            token_answer_bytes: 64 << 10,
+            token_bytes: 16 << 10,
+            payload_bytes: 64 << 10,
+            bundle_bytes: 4 << 20,
+            image_bytes: 64 << 20,
+            candidates: 64,
+            redirects: 3,
+            concurrency: 8,
+        }
+    }
+}
+
+/// How long one step may take. The caller's deadline comes on top: dropping the future ends everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name resolution, TCP and TLS together.
+    pub connect: Duration,
+    /// From the connection to the complete head of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(3),
+            idle: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hosts: BTreeMap::new(),
+            roots: Roots::System,
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            user_agent: concat!("sealgate/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Why a client can't be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// A PEM file without a usable certificate.
+    #[error("the CA certificates for {host} can't be used: {problem}")]
+    Certificates {
+        /// The host, or `all registries`.
+        host: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The system has no CA certificates.
+    #[error(
+        "no CA certificates found on this system; install ca-certificates, or point SSL_CERT_FILE to a PEM file of the CAs to trust"
+    )]
+    NoSystemCertificates,
+    /// A host that no image name can have.
+    #[error("\"{0}\" is not a registry host: write it as in image names, with its port where that is not 443")]
+    Host(String),
+    /// The HTTP client refused its settings.
+    #[error("the HTTP client can't be made: {0}")]
+    Http(String),
+}
