@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use tokio::io::AsyncReadExt;
 
 use crate::domain::DockerConfig;
+use crate::domain::docker_config::MAX_BYTES;
 use crate::verifier::ports::{Access, Keychain, PullContext, Repository};
 
-/// Longest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
+const LONGEST_READ: u64 = MAX_BYTES as u64 + 1;
 
 /// The credentials of one docker config file, for every namespace.
 ///
@@ -40,13 +40,13 @@ impl DockerConfigFile {
     }
 
     async fn config(&self) -> Result<DockerConfig, String> {
-        let metadata = tokio::fs::metadata(&self.path).await.map_err(|error| cannot_read(&error))?;
+        let metadata = tokio::fs::metadata(&self.path).await.map_err(|error| self.cannot_read(&error))?;
         let stamp = (metadata.modified().ok(), metadata.len());
         let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(read) = known.filter(|read| read.stamp == stamp) {
             return read.config;
         }
-        let bytes = self.bytes().await.map_err(|error| cannot_read(&error))?;
+        let bytes = self.bytes().await.map_err(|error| self.cannot_read(&error))?;
         let config = DockerConfig::parse(&bytes, &self.source()).map_err(|error| error.to_string());
         let read = Read { stamp, config: config.clone() };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
@@ -56,8 +56,13 @@ impl DockerConfigFile {
     async fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let file = tokio::fs::File::open(&self.path).await?;
-        file.take(MAX_BYTES).read_to_end(&mut bytes).await?;
+        // One byte more than is accepted, so that a longer file is refused and not cut.
+        file.take(LONGEST_READ).read_to_end(&mut bytes).await?;
         Ok(bytes)
+    }
+
+    fn cannot_read(&self, error: &io::Error) -> String {
+        format!("{} can't be read: {}", self.source(), error.kind())
     }
 
     fn source(&self) -> String {
@@ -68,14 +73,10 @@ impl DockerConfigFile {
 impl Keychain for DockerConfigFile {
     async fn access(&self, repository: &Repository, _context: &PullContext) -> Access {
         match self.config().await {
-            Ok(config) => Access { credentials: config.credentials(repository), problems: Vec::new() },
-            Err(problem) => Access { credentials: Vec::new(), problems: vec![format!("{}: {problem}", self.source())] },
+            Ok(config) => Access { credentials: config.credentials(repository), problems: config.problems().to_vec() },
+            Err(problem) => Access { credentials: Vec::new(), problems: vec![problem] },
         }
     }
-}
-
-fn cannot_read(error: &io::Error) -> String {
-    format!("can't be read: {}", error.kind())
 }
 
 #[cfg(test)]

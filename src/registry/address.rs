@@ -41,21 +41,21 @@ const fn v6(a: u16, b: u16, prefix: u8) -> Ipv6Net {
 }
 
 const SPECIAL_V4: [Ipv4Net; 15] = [
-    v4(0, 0, 0, 0, 8),        // this network; 0.0.0.0 reaches the host itself
-    v4(10, 0, 0, 0, 8),       // private
-    v4(100, 64, 0, 0, 10),    // carrier-grade NAT
-    v4(127, 0, 0, 0, 8),      // loopback
-    v4(169, 254, 0, 0, 16),   // link-local, cloud metadata among it
-    v4(172, 16, 0, 0, 12),    // private
-    v4(192, 0, 0, 0, 24),     // IETF protocol assignments
-    v4(192, 0, 2, 0, 24),     // documentation
-    v4(192, 88, 99, 0, 24),   // 6to4 relays
-    v4(192, 168, 0, 0, 16),   // private
-    v4(198, 18, 0, 0, 15),    // benchmarking
-    v4(198, 51, 100, 0, 24),  // documentation
-    v4(203, 0, 113, 0, 24),   // documentation
-    v4(224, 0, 0, 0, 4),      // multicast
-    v4(240, 0, 0, 0, 4),      // reserved, broadcast
+    v4(0, 0, 0, 0, 8),       // this network; 0.0.0.0 reaches the host itself
+    v4(10, 0, 0, 0, 8),      // private
+    v4(100, 64, 0, 0, 10),   // carrier-grade NAT
+    v4(127, 0, 0, 0, 8),     // loopback
+    v4(169, 254, 0, 0, 16),  // link-local, cloud metadata among it
+    v4(172, 16, 0, 0, 12),   // private
+    v4(192, 0, 0, 0, 24),    // IETF protocol assignments
+    v4(192, 0, 2, 0, 24),    // documentation
+    v4(192, 88, 99, 0, 24),  // 6to4 relays
+    v4(192, 168, 0, 0, 16),  // private
+    v4(198, 18, 0, 0, 15),   // benchmarking
+    v4(198, 51, 100, 0, 24), // documentation
+    v4(203, 0, 113, 0, 24),  // documentation
+    v4(224, 0, 0, 0, 4),     // multicast
+    v4(240, 0, 0, 0, 4),     // reserved, broadcast
 ];
 
 /// All that is assigned as global unicast. Loopback, unspecified, unique local, link-local, multicast and IPv4-mapped
@@ -63,10 +63,10 @@ const SPECIAL_V4: [Ipv4Net; 15] = [
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
 
 const SPECIAL_V6: [Ipv6Net; 4] = [
-    v6(0x2001, 0, 23),      // IETF protocol assignments, Teredo among them
-    v6(0x2001, 0xdb8, 32),  // documentation
-    v6(0x2002, 0, 16),      // 6to4
-    v6(0x3fff, 0, 20),      // documentation
+    v6(0x2001, 0, 23),     // IETF protocol assignments, Teredo among them
+    v6(0x2001, 0xdb8, 32), // documentation
+    v6(0x2002, 0, 16),     // 6to4
+    v6(0x3fff, 0, 20),     // documentation
 ];
 
 #[cfg(test)]

@@ -20,12 +20,8 @@ pub(super) enum Challenge {
 impl Challenge {
     /// The challenge to answer, of all that an answer has: a token rather than a password.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let challenges: Vec<Self> = headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(parse)
-            .collect();
+        let challenges: Vec<Self> =
+            headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).flat_map(parse).collect();
         challenges.iter().find(|challenge| **challenge != Self::Basic).or(challenges.first()).cloned()
     }
 }

@@ -44,9 +44,9 @@ pub(super) fn closed_before_answer(error: &reqwest::Error) -> bool {
         && !error.is_connect()
         && causes(error).any(|cause| {
             cause.downcast_ref::<hyper::Error>().is_some_and(|http| http.is_incomplete_message() || http.is_canceled())
-                || cause.downcast_ref::<io::Error>().is_some_and(|io| {
-                    matches!(io.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-                })
+                || cause
+                    .downcast_ref::<io::Error>()
+                    .is_some_and(|io| matches!(io.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
         })
 }
 

@@ -70,7 +70,11 @@ impl Manifest {
         if let Some(named) = &document.media_type
             && named != content_type
         {
-            return Err(format!("the content type is {} but the document says {}", quoted(content_type), quoted(named)));
+            return Err(format!(
+                "the content type is {} but the document says {}",
+                quoted(content_type),
+                quoted(named)
+            ));
         }
         match (kind, document) {
             (Kind::Image, Document { manifests: None, layers, subject, .. }) => {
@@ -87,7 +91,8 @@ impl Manifest {
 impl Descriptor {
     /// The digest, if it is one that is known here.
     pub(super) fn digest(&self) -> Result<Digest, String> {
-        Digest::parse(&self.digest).map_err(|error| format!("a descriptor with the digest {}: {error}", quoted(&self.digest)))
+        Digest::parse(&self.digest)
+            .map_err(|error| format!("a descriptor with the digest {}: {error}", quoted(&self.digest)))
     }
 }
 

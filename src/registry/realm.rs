@@ -10,11 +10,8 @@ use url::Url;
 use super::transport::Authority;
 
 /// Token servers of public registries that lie under another domain.
-const KNOWN: [(&str, &str); 3] = [
-    ("registry-1.docker.io", "auth.docker.io"),
-    ("registry.gitlab.com", "gitlab.com"),
-    ("lscr.io", "ghcr.io"),
-];
+const KNOWN: [(&str, &str); 3] =
+    [("registry-1.docker.io", "auth.docker.io"), ("registry.gitlab.com", "gitlab.com"), ("lscr.io", "ghcr.io")];
 /// Second-level labels under which countries register domains, as in `example.co.uk`.
 const SECOND_LEVEL: [&str; 9] = ["ac", "co", "com", "edu", "gov", "net", "or", "org", "ne"];
 

@@ -130,8 +130,7 @@ async fn page(
     url: &Url,
 ) -> Result<(Vec<Descriptor>, Result<Option<Url>, Unavailable>), Unavailable> {
     let limit = session.limits().referrers_page_bytes;
-    let wanted =
-        Wanted { url: url.clone(), accept: INDEX_TYPE, limit, what: REFERRERS, absent: REFERRERS_UNSUPPORTED };
+    let wanted = Wanted { url: url.clone(), accept: INDEX_TYPE, limit, what: REFERRERS, absent: REFERRERS_UNSUPPORTED };
     let Some(document) = session.fetch(wanted).await? else {
         return Ok((Vec::new(), Ok(None)));
     };
@@ -183,11 +182,7 @@ fn tag<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Ste
 }
 
 /// The signature layers of one referrer. One that is not there, or is about another image, has none.
-async fn look_into(
-    session: Arc<Session<'_>>,
-    subject: Digest,
-    step: Step<(Place, Descriptor)>,
-) -> Vec<Step<Layer>> {
+async fn look_into(session: Arc<Session<'_>>, subject: Digest, step: Step<(Place, Descriptor)>) -> Vec<Step<Layer>> {
     let (place, descriptor) = match step {
         Ok(listed) => listed,
         Err(evidence) => return vec![Err(evidence)],

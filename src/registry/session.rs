@@ -88,7 +88,11 @@ impl<'a> Session<'a> {
     }
 
     /// The manifest that a tag names now, with its bytes.
-    pub(super) async fn manifest_of_tag(&self, tag: &str, what: &str) -> Result<Option<(Manifest, Vec<u8>)>, Unavailable> {
+    pub(super) async fn manifest_of_tag(
+        &self,
+        tag: &str,
+        what: &str,
+    ) -> Result<Option<(Manifest, Vec<u8>)>, Unavailable> {
         self.manifest(tag, self.limits().manifest_bytes, what).await
     }
 
@@ -106,7 +110,11 @@ impl<'a> Session<'a> {
     }
 
     /// The manifest of a descriptor: its size and its digest are checked.
-    pub(super) async fn manifest_of(&self, descriptor: &Descriptor, what: &str) -> Result<Option<Manifest>, Unavailable> {
+    pub(super) async fn manifest_of(
+        &self,
+        descriptor: &Descriptor,
+        what: &str,
+    ) -> Result<Option<Manifest>, Unavailable> {
         let digest = descriptor.digest().map_err(|problem| protocol(&self.host(), what, problem))?;
         let limit = self.declared(descriptor, self.limits().manifest_bytes, what)?;
         let Some((manifest, body)) = self.manifest(&digest.to_string(), limit, what).await? else {
@@ -119,7 +127,12 @@ impl<'a> Session<'a> {
 
     /// The blob of a descriptor, at most `limit` bytes: its size is looked at before anything is asked for, and its size and
     /// digest are checked.
-    pub(super) async fn blob(&self, descriptor: &Descriptor, limit: u64, what: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+    pub(super) async fn blob(
+        &self,
+        descriptor: &Descriptor,
+        limit: u64,
+        what: &str,
+    ) -> Result<Option<Vec<u8>>, Unavailable> {
         let digest = descriptor.digest().map_err(|problem| protocol(&self.host(), what, problem))?;
         let limit = self.declared(descriptor, limit, what)?;
         let url = self.url(&format!("blobs/{digest}"))?;

@@ -103,11 +103,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(3),
-            idle: Duration::from_secs(2),
-        }
+        Self { connect: Duration::from_secs(5), first_byte: Duration::from_secs(3), idle: Duration::from_secs(2) }
     }
 }
 

@@ -64,7 +64,8 @@ pub(super) fn basic(username: &str, password: &SecretString) -> Result<HeaderVal
 }
 
 fn secret_header(text: &str) -> Result<HeaderValue, Unavailable> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| Unavailable::Overloaded("a credential is longer than a header can be"))?;
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| Unavailable::Overloaded("a credential is longer than a header can be"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -343,7 +343,9 @@ fn redirect_target(answer: &Answer, request: &Request<'_>) -> Result<Url, Unavai
     }
     match next.scheme() {
         "https" => Ok(next),
-        "http" if request.url.scheme() == "http" && Authority::of(&next).as_ref() == Some(&answer.authority) => Ok(next),
+        "http" if request.url.scheme() == "http" && Authority::of(&next).as_ref() == Some(&answer.authority) => {
+            Ok(next)
+        }
         _ => refuse("a redirect to something other than https"),
     }
 }

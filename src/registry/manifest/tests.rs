@@ -10,8 +10,12 @@ fn reg_12_type_confusion_is_refused() {
     let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{descriptor}]}}"#);
     let untyped = format!(r#"{{"schemaVersion":2,"config":{descriptor},"layers":[]}}"#);
 
-    assert!(matches!(Manifest::parse(Some(IMAGE), image.as_bytes()), Ok(Manifest::Image { layers, .. }) if layers.len() == 1));
-    assert!(matches!(Manifest::parse(Some(INDEX), index.as_bytes()), Ok(Manifest::Index { manifests }) if manifests.len() == 1));
+    assert!(
+        matches!(Manifest::parse(Some(IMAGE), image.as_bytes()), Ok(Manifest::Image { layers, .. }) if layers.len() == 1)
+    );
+    assert!(
+        matches!(Manifest::parse(Some(INDEX), index.as_bytes()), Ok(Manifest::Index { manifests }) if manifests.len() == 1)
+    );
     assert!(Manifest::parse(Some(&format!("{IMAGE}; charset=utf-8")), image.as_bytes()).is_ok());
     assert!(Manifest::parse(Some(IMAGE), untyped.as_bytes()).is_ok());
     assert!(Manifest::parse(Some(INDEX), br#"{"schemaVersion":2,"manifests":null}"#).is_ok());
