@@ -391,3 +391,6 @@ pub const CODES: [&str; 29] = [
     "TOO_MANY_SIGNATURES",
     "UNKNOWN_KIND",
 ];
+
+#[cfg(test)]
+mod tests;

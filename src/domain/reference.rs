@@ -9,16 +9,25 @@ use std::fmt;
 use super::digest::{Digest, DigestError};
 use super::text::foreign;
 
-/// Longest `host/path` in bytes (`distribution/reference`: `NameTotalLengthMax`).
-pub(super) const MAX_NAME: usize = 255;
+/// Longest repository path in bytes (`distribution/reference`: `RepositoryNameTotalLengthMax`).
+const MAX_PATH: usize = 255;
+/// Longest host name in bytes (RFC 1035, section 2.3.4, without the trailing dot).
+const MAX_HOST_NAME: usize = 253;
+/// Longest label of a host name in bytes.
+const MAX_LABEL: usize = 63;
+/// Longest `host:port/path`.
+pub(super) const MAX_NAME: usize = MAX_HOST_NAME + 7 + MAX_PATH;
 /// Longest tag in bytes.
 const MAX_TAG: usize = 128;
-/// Longest reference that is looked at: name, tag, digest and their separators.
-const MAX_REFERENCE: usize = MAX_NAME + MAX_TAG + 73;
+/// Longest reference that is looked at: name, `:` and tag, `@` and digest.
+const MAX_REFERENCE: usize = MAX_NAME + 1 + MAX_TAG + 72;
 pub(super) const DEFAULT_HOST: &str = "docker.io";
 const DEFAULT_NAMESPACE: &str = "library/";
+/// What `distribution/reference` reads as `docker.io`, and completes with `library/`.
+const LEGACY_DEFAULT_HOST: &str = "index.docker.io";
 /// Other names of Docker Hub, so that a policy for `docker.io` can't be dodged under one of them.
-pub(super) const DOCKER_HUB_ALIASES: [&str; 3] = ["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+pub(super) const DOCKER_HUB_ALIASES: [&str; 3] =
+    [LEGACY_DEFAULT_HOST, "registry-1.docker.io", "registry.hub.docker.com"];
 
 /// A repository in canonical form: Docker Hub aliases and the port 443 folded, host and path always present.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,7 +82,7 @@ pub enum ReferenceError {
     #[error("\"{0}\" is not a valid tag: up to 128 of A-Z a-z 0-9 _ . - and not starting with . or -")]
     Tag(String),
     /// Longer than any reference can be.
-    #[error("the name is longer than {MAX_NAME} characters")]
+    #[error("the name is too long: a repository path has at most {MAX_PATH} characters")]
     TooLong,
     /// A URL instead of a reference.
     #[error("an image reference has no scheme such as https://")]
@@ -132,22 +141,20 @@ impl ImageReference {
         };
         let (written_host, path) = split_host(name)?;
         let host = canonical_host(written_host);
-        let path = if host == DEFAULT_HOST && !path.contains('/') {
-            format!("{DEFAULT_NAMESPACE}{path}")
-        } else {
-            path.to_owned()
-        };
+        let path = complete_path(written_host, &host, path)?;
         check_path(&path)?;
         let name = format!("{written_host}/{path}");
-        if name.len() > MAX_NAME {
-            return Err(ReferenceError::TooLong);
-        }
         Ok(Self { repository: Repository { host, path }, name, tag, digest })
     }
 
     /// The canonical repository: what policies see.
     pub fn repository(&self) -> &Repository {
         &self.repository
+    }
+
+    /// `host/path` with the host as it was written.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The tag as written. Without tag and digest a runtime pulls `latest`, and so does [`Self::tag_or_latest`].
@@ -223,21 +230,19 @@ impl fmt::Display for PinnedImage {
     }
 }
 
-/// `sha256:<hex>` parses as the tag of a repository `sha256`, and 64 hex digits as a repository; containerd would look both
-/// up among the images of the node first.
+/// `sha256:<hex>` parses as a tag of the repository `sha256`, and hex digits as a repository. A container runtime looks both up
+/// among the images of the node first, by any prefix of the ID where an algorithm is named (containerd: `LocalResolve`).
 fn looks_like_image_id(text: &str) -> bool {
-    let hex = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_hexdigit());
-    hex(text, 64)
-        || text.strip_prefix("sha256:").is_some_and(|h| hex(h, 64))
-        || text.strip_prefix("sha512:").is_some_and(|h| hex(h, 128))
-        || text.strip_prefix("sha384:").is_some_and(|h| hex(h, 96))
+    let algorithm = text.split_once(':').map(|(name, _)| name);
+    let by_algorithm = matches!(algorithm, Some("sha256" | "sha384" | "sha512")) && !text.contains(['/', '@']);
+    by_algorithm || (text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Splits as Docker does: the first part is a host when it has a dot, a colon or an upper-case letter, or is `localhost`.
 fn split_host(name: &str) -> Result<(&str, &str), ReferenceError> {
     match name.split_once('/') {
         Some((first, path))
-            if first.contains(['.', ':'])
+            if first.contains(['.', ':', '['])
                 || first == "localhost"
                 || first.bytes().any(|b| b.is_ascii_uppercase())
                 || !first.is_ascii() =>
@@ -269,8 +274,11 @@ pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     {
         return Err("has no valid port: 1 to 65535 without leading zeros");
     }
+    if name.len() > MAX_HOST_NAME {
+        return Err("is longer than a host name can be");
+    }
     let label = |l: &str| {
-        !l.is_empty()
+        (1..=MAX_LABEL).contains(&l.len())
             && !l.starts_with('-')
             && !l.ends_with('-')
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -295,7 +303,22 @@ pub(super) fn canonical_host(host: &str) -> String {
     if DOCKER_HUB_ALIASES.contains(&host) { DEFAULT_HOST.to_owned() } else { host.to_owned() }
 }
 
+/// Docker Hub's official images may be written without their namespace, but only where every runtime completes it.
+fn complete_path(written_host: &str, host: &str, path: &str) -> Result<String, ReferenceError> {
+    if host != DEFAULT_HOST || path.contains('/') {
+        return Ok(path.to_owned());
+    }
+    if [DEFAULT_HOST, LEGACY_DEFAULT_HOST].contains(&written_host) {
+        return Ok(format!("{DEFAULT_NAMESPACE}{path}"));
+    }
+    let problem = "is another name of Docker Hub, where every image has a namespace; write docker.io/library/NAME";
+    Err(ReferenceError::Host { host: foreign(written_host), problem })
+}
+
 fn check_path(path: &str) -> Result<(), ReferenceError> {
+    if path.len() > MAX_PATH {
+        return Err(ReferenceError::TooLong);
+    }
     if path.split('/').all(is_path_component) { Ok(()) } else { Err(ReferenceError::Path(foreign(path))) }
 }
 

@@ -2,25 +2,27 @@
 
 use std::fmt::{self, Write as _};
 
-/// Longest part of any foreign string that a message repeats, in characters.
+/// Longest part of any foreign string that a message repeats, in characters as they are shown.
 pub const FOREIGN_CHARS: usize = 256;
 
-/// Displays a string from outside with control, bidirectional and other invisible characters escaped, cut to
-/// [`FOREIGN_CHARS`] characters.
+/// Displays a string from outside in printable ASCII, everything else escaped, in at most [`FOREIGN_CHARS`] characters and an
+/// ellipsis. Letters of other scripts are escaped too: some look like ASCII, some are invisible, some turn the line around.
+/// What has been escaped once stays as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Foreign<'a>(pub &'a str);
 
 impl fmt::Display for Foreign<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (written, c) in self.0.chars().enumerate() {
-            if written == FOREIGN_CHARS {
-                return f.write_char('…');
+        let mut room = FOREIGN_CHARS;
+        for c in self.0.chars() {
+            let plain = (c == ' ' || c.is_ascii_graphic()).then_some(c);
+            let escape = plain.is_none().then(|| c.escape_default());
+            let width = escape.as_ref().map_or(1, ExactSizeIterator::len);
+            match room.checked_sub(width) {
+                Some(rest) => room = rest,
+                None => return f.write_char('…'),
             }
-            if c == ' ' || c.is_ascii_graphic() || (c.is_alphanumeric() && !c.is_ascii()) {
-                f.write_char(c)?;
-            } else {
-                write!(f, "{}", c.escape_default())?;
-            }
+            plain.into_iter().chain(escape.into_iter().flatten()).try_for_each(|c| f.write_char(c))?;
         }
         Ok(())
     }

@@ -1,4 +1,15 @@
 //! The one integration binary.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_in_result,
+    clippy::unwrap_used,
+    reason = "tests may fail loudly, and so may their helpers"
+)]
 
 #[path = "../support.rs"]
 mod support;
