@@ -1,0 +1,245 @@
+//! What a person reads: in `kubectl`, in `terraform apply`, in the events of a ReplicaSet.
+//!
+//! A denial names the container and the image, the policy and the authority, what was looked for and what was found, and one
+//! command that reproduces it. It is one line of at most 4 KiB without control characters, and identical for identical causes,
+//! so that events aggregate: no time, no uid, no generated name.
+
+use std::fmt::Write as _;
+
+use crate::domain::text::Foreign;
+use crate::domain::{Rejection, Unavailable};
+use crate::verifier::{AuthorityOutcome, AuthorityVerdict, Basis, Finding, ImageVerdict};
+
+use super::handler::PolicySource;
+use super::images::ImageField;
+use super::response::{Cause, Denial, Finality};
+
+/// Longest denial, in bytes.
+const MAX_MESSAGE: usize = 4096;
+/// Longest warning in characters; the API server cuts there.
+const MAX_WARNING: usize = 256;
+/// Most warnings: together at most 4 KiB, where the API server stops.
+const MAX_WARNINGS: usize = 16;
+/// Most machine-readable causes.
+const MAX_CAUSES: usize = 32;
+/// Longest reason of one authority, in characters. It may repeat several foreign strings.
+const MAX_REASON: usize = 700;
+/// Authorities that are named; the others are counted.
+const MAX_AUTHORITIES: usize = 4;
+
+/// One reason against one image, with all containers that it is about.
+#[derive(Clone, Debug)]
+pub(super) struct Objection<'a> {
+    /// The fields; several where containers share an image. Never empty.
+    pub(super) fields: Vec<&'a ImageField>,
+    /// What was found out about the image.
+    pub(super) verdict: &'a ImageVerdict,
+    /// The policy that objects, where it is a policy.
+    pub(super) policy: Option<&'a str>,
+    /// The reason.
+    pub(super) finding: Finding,
+}
+
+/// A denial of an object whose images are not to blame, or can't be told.
+pub(super) fn refusal(rejection: &Rejection) -> Denial {
+    plain_denial(Finality::Rejected, rejection.code(), &rejection.to_string())
+}
+
+/// A denial because an answer could not be had at all.
+pub(super) fn unavailable(cause: &Unavailable) -> Denial {
+    plain_denial(Finality::Unavailable, cause.code(), &cause.to_string())
+}
+
+fn plain_denial(finality: Finality, code: &str, text: &str) -> Denial {
+    let message = one_line(&format!("{text} [{code}]"), MAX_MESSAGE);
+    let cause = Cause { reason: code.into(), message: one_line(text, MAX_WARNING), field: String::new() };
+    Denial { finality, message, causes: vec![cause] }
+}
+
+/// The denial for these objections, of which there is at least one. Rejections come first, and one is enough for a 403.
+pub(super) fn denial(objections: &[Objection<'_>], pod_spec: &[String], source: &PolicySource) -> Denial {
+    let rejected = objections.iter().any(|o| o.finding.is_rejection());
+    let (no, perhaps): (Vec<_>, Vec<_>) = objections.iter().partition(|o| o.finding.is_rejection());
+    let ordered = || no.iter().chain(&perhaps).copied();
+    let finality = if rejected { Finality::Rejected } else { Finality::Unavailable };
+    Denial {
+        finality,
+        message: text(&ordered().collect::<Vec<_>>(), finality, source),
+        causes: ordered().take(MAX_CAUSES).map(|o| cause(o, pod_spec)).collect(),
+    }
+}
+
+fn text(objections: &[&Objection<'_>], finality: Finality, source: &PolicySource) -> String {
+    let mut tail = String::new();
+    if finality == Finality::Unavailable {
+        tail.push_str("; this is no verdict about the image, try again");
+    }
+    if let Some(command) = objections.iter().find_map(|o| command(o, source)) {
+        tail = format!("{tail}; to reproduce: {command}");
+    }
+    let room = MAX_MESSAGE.saturating_sub(tail.len()).saturating_sub(24);
+    let mut message = String::new();
+    for (told, objection) in objections.iter().enumerate() {
+        let entry = one_line(&sentence(objection), MAX_MESSAGE);
+        if told > 0 && message.len().saturating_add(entry.len()) > room {
+            let _ = write!(message, "; and {} more", objections.len().saturating_sub(told));
+            break;
+        }
+        let separator = if told == 0 { "" } else { "; " };
+        message = one_line(&format!("{message}{separator}{entry}"), room);
+    }
+    one_line(&format!("{message}{tail}"), MAX_MESSAGE)
+}
+
+/// The warnings for these objections.
+pub(super) fn warnings<'a>(objections: impl IntoIterator<Item = &'a Objection<'a>>) -> Vec<String> {
+    let lines = objections.into_iter().map(|o| format!("sealgate: {}", sentence(o))).collect();
+    fit_warnings(lines)
+}
+
+/// A warning about an image that can't be judged in a template.
+pub(super) fn template_note(field: &ImageField) -> String {
+    let what = if field.is_blank() { "has no image yet".into() } else { format!("has the image \"{}\"", field.image) };
+    format!("sealgate: {field} {what}; it is verified when a pod is made")
+}
+
+/// At most 16 lines of at most 256 characters.
+pub(super) fn fit_warnings(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(MAX_WARNINGS.saturating_sub(1));
+    if lines.len() > MAX_WARNINGS {
+        lines.truncate(MAX_WARNINGS.saturating_sub(1));
+        lines.push(format!("sealgate: and {more} more warnings"));
+    }
+    lines.iter().map(|line| one_line(line, MAX_WARNING)).collect()
+}
+
+fn cause(objection: &Objection<'_>, pod_spec: &[String]) -> Cause {
+    Cause {
+        reason: objection.finding.code().into(),
+        message: one_line(&reason(objection), MAX_WARNING),
+        field: objection.fields.first().map(|f| one_line(&f.path(pod_spec), MAX_WARNING)).unwrap_or_default(),
+    }
+}
+
+/// `container "web": image "ghcr.io/acme/app:1" is not signed as policy "ci" demands: authority "key" (...): no ... [NO_SIGNATURE]`
+fn sentence(objection: &Objection<'_>) -> String {
+    let Objection { fields, verdict, policy, finding } = objection;
+    let mut containers: Vec<_> = fields.iter().take(MAX_AUTHORITIES).map(ToString::to_string).collect();
+    if let Some(more @ 1..) = fields.len().checked_sub(MAX_AUTHORITIES) {
+        containers.push(format!("{more} more"));
+    }
+    let containers = containers.join(", ");
+    let image = image(verdict);
+    let says = says(finding, *policy);
+    format!("{containers}: {image} {says}: {} [{}]", reason(objection), finding.code())
+}
+
+/// The image as written, with the digest that was judged where that is not in it.
+fn image(verdict: &ImageVerdict) -> String {
+    let written = Foreign(&verdict.written);
+    let resolved = verdict.reference.as_ref().is_some_and(|reference| reference.digest().is_none());
+    match &verdict.digest {
+        Some(digest) if resolved => format!("image \"{written}\" ({digest})"),
+        _ => format!("image \"{written}\""),
+    }
+}
+
+/// What kind of objection it is, in words that go on with the reason.
+fn says(finding: &Finding, policy: Option<&str>) -> String {
+    let named = policy.map(|name| format!("policy \"{}\"", Foreign(name)));
+    match (finding, named) {
+        (Finding::Unavailable(_), Some(policy)) => format!("could not be checked against {policy}"),
+        (Finding::Unavailable(_), None) => "could not be checked".into(),
+        (
+            Finding::Rejected(Rejection::ImageNotFound | Rejection::PolicyError(_) | Rejection::StaticDeny),
+            Some(policy),
+        ) => {
+            format!("is refused by {policy}")
+        }
+        (Finding::Rejected(_), Some(policy)) => format!("is not signed as {policy} demands"),
+        (Finding::Rejected(_), None) => "is refused".into(),
+    }
+}
+
+/// What each authority looked for and found, or the reason that needs no authority.
+fn reason(objection: &Objection<'_>) -> String {
+    let told = objecting(objection);
+    if told.is_empty() {
+        return one_line(&words(&objection.finding), MAX_REASON);
+    }
+    let mut parts: Vec<_> =
+        told.iter().take(MAX_AUTHORITIES).map(|(authority, why)| authority_says(authority, why)).collect();
+    if let Some(more @ 1..) = told.len().checked_sub(MAX_AUTHORITIES) {
+        parts.push(format!("and {more} more authorities"));
+    }
+    parts.join("; ")
+}
+
+fn words(finding: &Finding) -> String {
+    match finding {
+        Finding::Rejected(rejection) => rejection.to_string(),
+        Finding::Unavailable(cause) => cause.to_string(),
+    }
+}
+
+/// The authorities of the objecting policy that did not accept, with their reasons. None where the reason is not theirs.
+fn objecting<'a>(objection: &Objection<'a>) -> Vec<(&'a AuthorityVerdict, String)> {
+    let Basis::Judged(policies) = &objection.verdict.basis else { return Vec::new() };
+    let same = policies.iter().find(|p| Some(&*p.policy) == objection.policy);
+    let authorities = same.map_or(&[][..], |p| &p.authorities);
+    let why = |authority: &'a AuthorityVerdict| match &authority.outcome {
+        AuthorityOutcome::Rejected(rejection) => Some((authority, rejection.to_string())),
+        AuthorityOutcome::Unavailable(cause) => Some((authority, cause.to_string())),
+        AuthorityOutcome::Verified(_) | AuthorityOutcome::Trusted => None,
+    };
+    authorities.iter().filter_map(why).collect()
+}
+
+fn authority_says(authority: &AuthorityVerdict, why: &str) -> String {
+    let why = one_line(why, MAX_REASON);
+    let name = Foreign(&authority.name);
+    match &authority.key {
+        // A reason that names the key already says what was looked for.
+        Some(key) if !why.contains(key.as_str()) => format!("authority \"{name}\" looked for {key}: {why}"),
+        _ => format!("authority \"{name}\": {why}"),
+    }
+}
+
+/// The command that asks the same question from a laptop. Only what a shell takes as one word goes into it unquoted.
+fn command(objection: &Objection<'_>, source: &PolicySource) -> Option<String> {
+    let image = shell_word(&objection.verdict.written)?;
+    let policy = objection.policy.and_then(shell_word);
+    Some(match (source, policy) {
+        (PolicySource::Cluster, Some(policy)) => {
+            format!("kubectl get csigpol {policy} -o yaml | sealgate verify {image} --policy -")
+        }
+        (PolicySource::Cluster, None) => format!("kubectl get csigpol -o yaml | sealgate verify {image} --policy -"),
+        (PolicySource::Folder(folder), _) => format!("sealgate verify {image} --policy {}", shell_word(folder)?),
+    })
+}
+
+fn shell_word(text: &str) -> Option<String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@+=,".contains(&b);
+    let printable = |b: u8| b == b' ' || b.is_ascii_graphic();
+    match text.as_bytes() {
+        [] => None,
+        bytes if text.len() > 600 || !bytes.iter().copied().all(printable) => None,
+        [first, ..] if *first != b'-' && text.bytes().all(plain) => Some(text.to_owned()),
+        [b'-', ..] => None,
+        _ => Some(format!("'{}'", text.replace('\'', r"'\''"))),
+    }
+}
+
+/// The text without control characters, cut to `limit` bytes.
+pub(super) fn one_line(text: &str, limit: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if clean.len() <= limit {
+        return clean;
+    }
+    let mark = "…";
+    let end = clean.floor_char_boundary(limit.saturating_sub(mark.len()));
+    format!("{}{mark}", clean.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;
