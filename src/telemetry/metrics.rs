@@ -218,7 +218,7 @@ impl Metrics {
         self.webhook_repairs.inc();
     }
 
-    /// The text that a Prometheus server scrapes (OpenMetrics 1.0).
+    /// The text that a Prometheus server scrapes (`OpenMetrics` 1.0).
     pub fn render(&self) -> String {
         let mut text = String::new();
         // Writing into a String cannot fail.

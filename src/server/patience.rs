@@ -1,0 +1,143 @@
+//! A connection's patience: how long it waits for the rest of a header, for the next request, and for the peer to read.
+//!
+//! hyper's own header timeout also runs while a kept-alive connection is idle; there it would cut connections that the API server is
+//! about to use.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// From the first byte of a header, or from the start of the connection, to its last byte.
+const HEADER: Duration = Duration::from_secs(5);
+/// Between two requests. Longer than the 90 s after which the API server's client closes.
+const IDLE: Duration = Duration::from_mins(2);
+/// For the peer to take some bytes of an answer.
+const WRITE: Duration = Duration::from_secs(10);
+/// Requests after which a connection is closed, so that load spreads over replicas.
+const MAX_REQUESTS: u32 = 1000;
+/// Age after which a connection is closed.
+const MAX_AGE: Duration = Duration::from_mins(5);
+
+/// What a connection is doing, told by its service.
+#[derive(Debug)]
+pub(super) struct Life {
+    state: AtomicU8,
+    requests: AtomicU32,
+    opened: Instant,
+}
+
+const HEAD: u8 = 0;
+const BUSY: u8 = 1;
+const WAIT: u8 = 2;
+
+impl Life {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { state: AtomicU8::new(HEAD), requests: AtomicU32::new(0), opened: Instant::now() })
+    }
+
+    /// A request's header is there.
+    pub(super) fn begin(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.state.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// Its answer is there.
+    pub(super) fn end(&self) {
+        self.state.store(WAIT, Ordering::Relaxed);
+    }
+
+    /// Whether the connection should close after this answer.
+    pub(super) fn is_over(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) >= MAX_REQUESTS || self.opened.elapsed() >= MAX_AGE
+    }
+}
+
+/// A socket that gives up.
+pub(super) struct Patient<T> {
+    io: T,
+    life: Arc<Life>,
+    read: Timer,
+    write: Timer,
+}
+
+/// A timer with what it runs for.
+#[derive(Default)]
+struct Timer(Option<(u8, Pin<Box<Sleep>>)>);
+
+impl Timer {
+    /// Whether `patience` has passed since this began to wait in this state.
+    fn is_over(&mut self, state: u8, patience: Duration, cx: &mut Context<'_>) -> bool {
+        if self.0.as_ref().is_none_or(|(since, _)| *since != state) {
+            let Some(end) = Instant::now().checked_add(patience) else { return false };
+            self.0 = Some((state, Box::pin(sleep_until(end))));
+        }
+        self.0.as_mut().is_some_and(|(_, sleep)| sleep.as_mut().poll(cx).is_ready())
+    }
+}
+
+impl<T> Patient<T> {
+    pub(super) fn new(io: T, life: Arc<Life>) -> Self {
+        Self { io, life, read: Timer::default(), write: Timer::default() }
+    }
+
+    /// Lets the peer take some bytes, but not for ever.
+    fn written<R>(&mut self, result: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        if result.is_ready() {
+            self.write = Timer::default();
+        } else if self.write.is_over(BUSY, WRITE, cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        result
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Patient<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let state = self.life.state.load(Ordering::Relaxed);
+        if let Poll::Ready(result) = Pin::new(&mut self.io).poll_read(cx, buf) {
+            if state == WAIT && buf.filled().len() > before {
+                self.life.state.store(HEAD, Ordering::Relaxed);
+            }
+            return Poll::Ready(result);
+        }
+        let patience = match state {
+            HEAD => HEADER,
+            WAIT => IDLE,
+            _ => {
+                self.read = Timer::default();
+                return Poll::Pending;
+            }
+        };
+        if self.read.is_over(state, patience, cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Patient<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.written(result, cx)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.io).poll_flush(cx);
+        self.written(result, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.io).poll_shutdown(cx);
+        Poll::Ready(ready!(self.written(result, cx)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
