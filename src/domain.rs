@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod docker_config;
+pub mod name;
 pub mod pattern;
 pub mod reason;
 pub mod reference;

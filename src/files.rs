@@ -15,9 +15,11 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::api;
+use crate::domain::name::{is_dns_label, is_dns_subdomain};
 use crate::domain::text::foreign;
 use crate::policy::{Entry, Labels, PolicyError, PolicySet};
 
@@ -198,7 +200,7 @@ fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<PolicySet, FilesError> {
                     insert(&mut policies, api::KIND, name, at, entry)?;
                 }
                 Value::Object(object) if is(&object, "v1", "Namespace") => {
-                    let name = name(&at, &object, is_label)?;
+                    let name = name(&at, &object, is_dns_label)?;
                     let labels = labels(&at, &object)?;
                     insert(&mut namespaces, "Namespace", name, at, labels)?;
                 }
@@ -241,7 +243,7 @@ fn not_ours(document: &Value) -> String {
 }
 
 fn policy(at: &Position, object: &Map<String, Value>) -> Result<(String, Entry), FilesError> {
-    let name = name(at, object, is_subdomain)?;
+    let name = name(at, object, is_dns_subdomain)?;
     let known = ["apiVersion", "kind", "metadata", "spec", "status"];
     if let Some(field) = object.keys().find(|field| !known.contains(&field.as_str())) {
         let problem = format!("policy {name}: unknown field {}", foreign(field));
@@ -263,8 +265,8 @@ fn name(at: &Position, object: &Map<String, Value>, valid: fn(&str) -> bool) -> 
 }
 
 fn labels(at: &Position, object: &Map<String, Value>) -> Result<Labels, FilesError> {
-    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")).cloned();
-    labels.map_or(Ok(Labels::new()), serde_json::from_value).map_err(|e| {
+    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")).filter(|v| !v.is_null());
+    labels.map_or(Ok(Labels::new()), Labels::deserialize).map_err(|e| {
         let problem = format!("metadata.labels: {}", foreign(&e.to_string()));
         FilesError::Document { at: at.clone(), problem }
     })
@@ -286,15 +288,4 @@ fn insert<T>(
             Err(FilesError::Duplicate { at, kind, name: slot.key().clone(), first: slot.get().0.clone() })
         }
     }
-}
-
-/// A DNS label (RFC 1123), as namespaces are named.
-fn is_label(name: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
-}
-
-/// A DNS subdomain (RFC 1123), as cluster-scoped resources are named.
-fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_label)
 }

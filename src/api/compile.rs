@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::domain::name::{is_dns_label, is_dns_subdomain};
 use crate::domain::text::foreign;
 use crate::domain::{Pattern, Repository};
 use crate::policy::{
@@ -134,12 +135,6 @@ fn authorities(specs: &[AuthoritySpec]) -> Result<Vec<Authority>, PolicyError> {
 }
 
 fn public_key(key: &KeySpec, path: &str) -> Result<PublicKey, PolicyError> {
-    if key.public_key.contains("PRIVATE KEY") {
-        return Err(PolicyError::new(
-            path,
-            "this is a private key: treat it as leaked, make a new pair, and put only the public key here",
-        ));
-    }
     PublicKey::from_pem(&key.public_key).map_err(|e| PolicyError::new(path, e.to_string()))
 }
 
@@ -205,15 +200,6 @@ fn salvage(name: &str, spec: &Value, error: PolicyError) -> BrokenPolicy {
 
 fn field_of<T: DeserializeOwned>(object: &Value, field: &str) -> Option<T> {
     object.get(field).and_then(|value| T::deserialize(value).ok())
-}
-
-fn is_dns_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
-}
-
-fn is_dns_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
 /// A key or value that Kubernetes does not accept on a namespace would select nothing, in silence.

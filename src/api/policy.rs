@@ -106,12 +106,12 @@ pub struct MatchSpec {
     /// Patterns of images, 1 to 128, in canonical form: registry host, path, no tag. `*` stays inside one path segment (in
     /// the host: one whole label), `**` crosses segments, and `**` alone is every image. A pattern may end in a digest.
     /// Examples: `registry.gitlab.com/acme/**`, `docker.io/library/nginx`, `*.example.com/team/*`.
-    #[schemars(length(min = 1, max = 128), inner(length(min = 1, max = 512)))]
+    #[schemars(length(min = 1, max = 128), inner(length(min = 1, max = 327)))]
     #[x_kube(validation = rules::images_name_a_host(), validation = rules::images_have_no_tag())]
     pub images: Vec<String>,
     /// Patterns of images that the policy is not about, in the same form, at most 128.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 128), inner(length(min = 1, max = 512)))]
+    #[schemars(length(max = 128), inner(length(min = 1, max = 327)))]
     #[x_kube(validation = rules::images_name_a_host(), validation = rules::images_have_no_tag())]
     pub exclude_images: Vec<String>,
     /// Exact names of namespaces, at most 256. Without any, all namespaces that the webhooks cover.

@@ -8,7 +8,7 @@ pub(super) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
 pub(super) fn images_name_a_host() -> Rule {
     rule(
-        "self.all(i, i == '**' || (!i.contains('://') && i.matches('^(localhost|[^/]*[.:*][^/]*)/.')))",
+        "self.all(i, !i.contains('://') && i.matches('^([*][*](@.*)?$|localhost/.|[^/]*[.:*][^/]*/.)'))",
         "an image pattern is ** or begins with a registry host, such as docker.io/library/nginx",
     )
 }
