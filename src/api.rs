@@ -7,6 +7,8 @@ mod compile;
 mod crd;
 mod document;
 #[allow(unreachable_pub, reason = "the derive repeats each struct inside a function")]
+#[allow(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
+#[allow(clippy::doc_markdown, reason = "its docs are what `kubectl explain` prints")]
 mod policy;
 mod rules;
 mod schema;

@@ -129,7 +129,7 @@ impl Watcher {
         Ok((Self { path, current: Ok(current), pending: None }, set))
     }
 
-    /// Reads again; to be called every other second. Answers when the content has changed and was then the same for two
+    /// Reads again; to be called every two seconds or so. Answers when the content has changed and was then the same for two
     /// calls in a row, so that a file that is just being written is not taken for a shorter one. An error is answered once
     /// for each change, and the caller keeps the set it has.
     pub fn poll(&mut self) -> Option<Result<PolicySet, FilesError>> {

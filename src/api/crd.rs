@@ -1,11 +1,11 @@
-//! The CustomResourceDefinition, as the chart installs it.
+//! The `CustomResourceDefinition`, as the chart installs it.
 
 use kube::CustomResourceExt;
 use serde_json::Value;
 
 use super::policy::ClusterSignaturePolicy;
 
-/// The CRD of `ClusterSignaturePolicy`. Empty lists are left out: the API server does not store them, and a GitOps tool
+/// The CRD of `ClusterSignaturePolicy`. Empty lists are left out: the API server does not store them, and a tool that compares
 /// would see a difference for ever.
 pub fn crd() -> Value {
     // Serialising a CRD has no way to fail; a Null would be caught by the snapshot test.

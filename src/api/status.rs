@@ -68,3 +68,6 @@ fn demands(policy: &Policy) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

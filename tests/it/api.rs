@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sealgate::api::{self, compile};
 use sealgate::domain::ImageReference;
-use sealgate::policy::{Defaults, Entry, Mode, PolicySet, Selection, select};
+use sealgate::policy::{Entry, Mode, PolicySet, Selection, govern, select};
 use serde_json::{Value, json};
 
 const GOOD: &str = "tests/fixtures/policies/valid/one-key.yaml";
@@ -197,8 +197,8 @@ fn set(spec: &Value) -> PolicySet {
 /// Whether a broken policy speaks against the image.
 fn is_denied(set: &PolicySet, namespace: &str, image: &str) -> bool {
     let image = ImageReference::parse(image).unwrap();
-    match select(set, Defaults::default(), namespace, &image, None) {
-        Selection::Applies(entries) => entries.iter().any(|entry| matches!(entry, Entry::Broken(_))),
+    match govern(set, namespace).map(|governing| select(&governing, &image, None)) {
+        Some(Selection::Applies(entries)) => entries.iter().any(|entry| matches!(entry, Entry::Broken(_))),
         _ => false,
     }
 }

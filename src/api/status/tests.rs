@@ -1,0 +1,73 @@
+//! What the status says, and when its times move.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::compile;
+
+const POLICY: &str = include_str!("../../../tests/fixtures/policies/valid/one-key.yaml");
+
+#[test]
+fn a_valid_policy_is_ready_and_says_what_it_demands() {
+    let ready = only(&conditions(&compile("p", &spec()), Some(3), &[], at(1)));
+    assert_eq!((ready.type_.as_str(), ready.status.as_str(), ready.reason.as_str()), ("Ready", "True", "Valid"));
+    assert_eq!(ready.message, "demands a signature by ci");
+    assert_eq!(ready.observed_generation, Some(3));
+}
+
+#[test]
+fn flt_22_a_broken_policy_says_which_field_and_what_follows() {
+    let mut spec = spec();
+    spec["match"]["image"] = json!("x");
+    let ready = only(&conditions(&compile("p", &spec), Some(1), &[], at(1)));
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Invalid"));
+    assert!(ready.message.starts_with("spec.match.image: unknown field; did you mean images?"), "{}", ready.message);
+    assert!(ready.message.contains("POLICY_ERROR"), "{}", ready.message);
+}
+
+#[test]
+fn cfg_02_a_selector_by_a_mutable_label_is_reported() {
+    let cases = [
+        (json!({"matchLabels": {"environment": "production"}}), true),
+        (json!({"matchExpressions": [{"key": "environment", "operator": "Exists"}]}), true),
+        (json!({"matchLabels": {"kubernetes.io/metadata.name": "shop"}}), false),
+        (json!({}), false),
+    ];
+    for (selector, reported) in cases {
+        let mut spec = spec();
+        spec["match"]["namespaceSelector"] = selector.clone();
+        let found = conditions(&compile("p", &spec), Some(1), &[], at(1));
+        let mutable = found.iter().find(|c| c.type_ == "SelectsByMutableLabel");
+        assert_eq!(mutable.is_some(), reported, "{selector}");
+        if let Some(mutable) = mutable {
+            assert_eq!((mutable.status.as_str(), mutable.reason.as_str()), ("True", "LabelCanChange"));
+            assert!(mutable.message.contains("environment"), "{}", mutable.message);
+        }
+    }
+}
+
+#[test]
+fn the_transition_time_moves_only_with_the_status() {
+    let valid = compile("p", &spec());
+    let first = conditions(&valid, Some(1), &[], at(1));
+    let second = conditions(&valid, Some(2), &first, at(2));
+    assert_eq!(only(&second).last_transition_time, Time(at(1)));
+    assert_eq!(only(&second).observed_generation, Some(2));
+
+    let broken = conditions(&compile("p", &Value::Null), Some(3), &second, at(3));
+    assert_eq!(only(&broken).last_transition_time, Time(at(3)));
+}
+
+fn spec() -> Value {
+    let policy: Value = serde_saphyr::from_str(POLICY).unwrap();
+    policy["spec"].clone()
+}
+
+fn only(conditions: &[Condition]) -> Condition {
+    assert_eq!(conditions.len(), 1, "{conditions:?}");
+    conditions[0].clone()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
