@@ -1,1 +1,327 @@
-//! See main.rs.
+//! The chart as Helm 3 and Helm 4 render it. What a cluster makes of it is shown by `tests/cluster/chart-test.sh`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const HELMS: [&str; 2] = ["helm", "helm4"];
+
+/// Values that switch on all that can be switched on.
+const EVERYTHING: &str = r#"
+config:
+  unmatchedImages: Warn
+  excludedNamespaces: [calico-system]
+  registries: [{host: "registry.example.com:5000", caFile: /etc/sealgate/ca/example.pem, allowPrivateAddress: true}]
+pullSecrets: {namespaces: [apps, shop], cluster: true}
+registryCAs: {example.pem: "-----BEGIN CERTIFICATE-----"}
+dockerConfigSecret: regcred
+image: {digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", pullSecrets: [{name: own}]}
+replicas: 3
+tolerations: [{key: dedicated, operator: Exists}]
+affinity: {nodeAffinity: {}}
+podLabels: {team: platform}
+podAnnotations: {example.com/note: here}
+serviceAccount: {annotations: {example.com/role: none}}
+networkPolicy: {enabled: true, metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}
+serviceMonitor: {enabled: true, labels: {release: prometheus}}
+"#;
+
+/// Combinations of values that the promises below hold for.
+const COMBINATIONS: &[&str] = &[
+    "{}",
+    EVERYTHING,
+    "config: {ungovernedNamespaces: Deny}",
+    "config: {workloads: Ignore, webhook: {timeoutSeconds: 30}}",
+    "config: {excludedNamespaces: [a, b, c]}",
+    "crds: {enabled: false}",
+    "crds: {keep: false}",
+    "pullSecrets: {cluster: true}",
+    "pullSecrets: {namespaces: [apps]}",
+    "networkPolicy: {enabled: true}",
+    "{replicas: 1, podDisruptionBudget: {enabled: false}, topologySpread: false}",
+];
+
+#[test]
+fn cfg_08_no_values_render_webhooks_or_an_object_selector() {
+    for values in COMBINATIONS {
+        for object in rendered_by_both(values) {
+            if !kind(&object).ends_with("WebhookConfiguration") {
+                continue;
+            }
+            assert_eq!(
+                fields(&object),
+                ["apiVersion", "kind", "metadata"],
+                "{values}: the field webhooks is the leader's alone"
+            );
+            assert!(!object.to_string().contains("objectSelector"), "{values}");
+        }
+        let kinds: Vec<String> = rendered_by_both(values).iter().map(|object| kind(object).to_owned()).collect();
+        for expected in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+            assert_eq!(kinds.iter().filter(|kind| *kind == expected).count(), 1, "{values}: one {expected}");
+        }
+    }
+}
+
+#[test]
+fn cfg_12_no_rule_is_wider_than_it_must_be() {
+    for values in COMBINATIONS {
+        for object in rendered_by_both(values).iter().filter(|object| kind(object).ends_with("Role")) {
+            for rule in object["rules"].as_array().unwrap() {
+                let text = rule.to_string();
+                assert!(!text.contains('*'), "{values}: wildcard in {text}");
+                for verb in strings(&rule["verbs"]) {
+                    assert!(["get", "list", "watch", "patch"].contains(&verb), "{values}: {verb} in {text}");
+                }
+                let resources = strings(&rule["resources"]);
+                if resources.contains(&"secrets") {
+                    assert!(
+                        !strings(&rule["verbs"]).iter().any(|verb| ["list", "watch"].contains(verb)),
+                        "{values}: {text}"
+                    );
+                }
+                if strings(&rule["verbs"]).contains(&"patch") {
+                    let named = !strings(&rule["resourceNames"]).is_empty();
+                    assert!(
+                        named || resources == ["clustersignaturepolicies/status"],
+                        "{values}: patch of any name in {text}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn cfg_12_secrets_of_others_are_read_only_where_the_values_say() {
+    // By default: one Secret, by name, in the release's own namespace.
+    assert_eq!(secret_rules("{}"), ["Role sealgate/sealgate [\"sealgate-tls\"] [\"get\",\"patch\"]"]);
+    // A Role for each namespace that is listed.
+    assert_eq!(
+        secret_rules("pullSecrets: {namespaces: [apps]}"),
+        [
+            "Role apps/sealgate-pull-secrets null [\"get\"]",
+            "Role sealgate/sealgate [\"sealgate-tls\"] [\"get\",\"patch\"]"
+        ]
+    );
+    // All namespaces only when asked for.
+    assert_eq!(
+        secret_rules("pullSecrets: {cluster: true}"),
+        ["ClusterRole /sealgate null [\"get\"]", "Role sealgate/sealgate [\"sealgate-tls\"] [\"get\",\"patch\"]"]
+    );
+}
+
+#[test]
+fn cfg_13_every_pod_fits_the_security_level_restricted() {
+    for values in COMBINATIONS {
+        let mut pods = 0;
+        for object in rendered_by_both(values) {
+            let Some(pod) = pod_spec(&object) else { continue };
+            pods += 1;
+            let name = format!("{values}: {} {}", kind(&object), object["metadata"]["name"]);
+            let security = &pod["securityContext"];
+            assert_eq!(security["runAsNonRoot"], true, "{name}");
+            assert_eq!((&security["runAsUser"], &security["runAsGroup"]), (&65532.into(), &65532.into()), "{name}");
+            assert_eq!(security["seccompProfile"]["type"], "RuntimeDefault", "{name}");
+            assert_eq!(pod["automountServiceAccountToken"], false, "{name}");
+            for field in ["hostNetwork", "hostPID", "hostIPC"] {
+                assert!(pod[field].as_bool() != Some(true), "{name}: {field}");
+            }
+            for volume in pod["volumes"].as_array().into_iter().flatten() {
+                assert!(volume["projected"].is_object(), "{name}: volume {volume}");
+            }
+            for container in pod["containers"].as_array().unwrap() {
+                let security = &container["securityContext"];
+                assert_eq!(security["allowPrivilegeEscalation"], false, "{name}");
+                assert_eq!(security["readOnlyRootFilesystem"], true, "{name}");
+                assert_eq!(security["capabilities"], serde_json::json!({"drop": ["ALL"]}), "{name}");
+                let resources = &container["resources"];
+                assert_eq!(resources["requests"]["memory"], resources["limits"]["memory"], "{name}");
+                assert!(resources["limits"]["cpu"].is_null(), "{name}: throttling would cost answers in time");
+            }
+        }
+        assert_eq!(pods, 3, "{values}: the gate, the uninstall hook and the helm test");
+    }
+}
+
+#[test]
+fn cfg_13_the_token_is_bound_and_short_lived() {
+    for object in rendered_by_both("{}").iter().filter(|object| kind(object) != "Pod") {
+        let Some(pod) = pod_spec(object) else { continue };
+        let sources = pod["volumes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|volume| volume["projected"]["sources"].as_array().unwrap());
+        let lifetimes: Vec<&Value> = sources
+            .map(|source| &source["serviceAccountToken"]["expirationSeconds"])
+            .filter(|seconds| !seconds.is_null())
+            .collect();
+        assert_eq!(lifetimes, [&Value::from(3600)]);
+    }
+}
+
+#[test]
+fn shared_namespaces_are_refused() {
+    for helm in HELMS {
+        for namespace in ["default", "kube-public", "kube-system"] {
+            let output = template(helm, namespace, "{}");
+            assert!(!output.status.success(), "{helm} installs into {namespace}");
+            let message = String::from_utf8_lossy(&output.stderr);
+            assert!(message.contains("a namespace of its own"), "{helm}: {message}");
+        }
+        assert!(template(helm, "sealgate", "{}").status.success());
+    }
+}
+
+#[test]
+fn values_that_do_not_exist_are_refused() {
+    for helm in HELMS {
+        for (wrong, right) in [
+            ("replica: 2", "replicas: 2"),
+            ("config: {unmatchedImage: Warn}", "config: {unmatchedImages: Warn}"),
+            ("config: {unmatchedImages: warn}", "config: {unmatchedImages: Warn}"),
+            ("image: {digest: abc}", "image: {tag: abc}"),
+        ] {
+            assert!(!template(helm, "sealgate", wrong).status.success(), "{helm} takes {wrong}");
+            assert!(template(helm, "sealgate", right).status.success(), "{helm} refuses {right}");
+        }
+    }
+}
+
+#[test]
+fn what_sealgate_fills_in_is_rendered_empty() {
+    for values in COMBINATIONS {
+        for object in rendered_by_both(values) {
+            match kind(&object) {
+                "Secret" => assert_eq!(fields(&object), ["apiVersion", "kind", "metadata", "type"], "{values}"),
+                "Lease" => assert_eq!(fields(&object), ["apiVersion", "kind", "metadata"], "{values}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn policies_survive_an_uninstall_unless_the_values_say_otherwise() {
+    let kept = |values: &str| -> Vec<bool> {
+        let definitions =
+            rendered_by_both(values).into_iter().filter(|object| kind(object) == "CustomResourceDefinition");
+        definitions.map(|object| object["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep").collect()
+    };
+    assert_eq!(kept("{}"), [true]);
+    assert_eq!(kept("crds: {keep: false}"), [false]);
+    assert_eq!(kept("crds: {enabled: false}"), [false; 0]);
+}
+
+#[test]
+fn the_configuration_file_is_what_the_values_say() {
+    let config = |values: &str| -> sealgate::config::Config {
+        let objects = rendered_by_both(values);
+        let map = objects
+            .iter()
+            .find(|object| kind(object) == "ConfigMap" && object["metadata"]["name"] == "sealgate")
+            .unwrap();
+        serde_saphyr::from_str(map["data"]["config.yaml"].as_str().unwrap()).unwrap()
+    };
+    assert_eq!(config("{}"), sealgate::config::Config::default());
+    let everything = config(EVERYTHING);
+    assert_eq!(everything.excluded_namespaces, ["calico-system"]);
+    assert_eq!(everything.pull_secrets.namespaces, ["apps", "shop"]);
+    assert!(everything.pull_secrets.cluster);
+    assert_eq!(everything.docker_config_file.as_deref(), Some(Path::new("/etc/sealgate/docker/config.json")));
+}
+
+#[test]
+fn the_rendered_chart_is_reviewed() {
+    let objects: Vec<Value> =
+        rendered_by_both(EVERYTHING).into_iter().filter(|object| kind(object) != "CustomResourceDefinition").collect();
+    insta::assert_yaml_snapshot!("everything", objects);
+}
+
+/// The objects that both Helms render, sorted; they must agree.
+fn rendered_by_both(values: &str) -> Vec<Value> {
+    let [three, four] = HELMS.map(|helm| {
+        let output = template(helm, "sealgate", values);
+        assert!(output.status.success(), "{helm}, {values}: {}", String::from_utf8_lossy(&output.stderr));
+        let mut objects = documents(&String::from_utf8(output.stdout).unwrap());
+        objects.sort_by_cached_key(|object| {
+            format!("{} {} {}", kind(object), object["metadata"]["namespace"], object["metadata"]["name"])
+        });
+        objects
+    });
+    assert_eq!(three, four, "Helm 3 and Helm 4 disagree on {values}");
+    three
+}
+
+fn template(helm: &str, namespace: &str, values: &str) -> Output {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/sealgate");
+    let program = programs().join(helm);
+    assert!(program.exists(), "{} is missing: run tests/cluster/build.sh tools", program.display());
+    let file = std::env::temp_dir().join(format!(
+        "sealgate-values-{}-{:?}.yaml",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    std::fs::write(&file, values).unwrap();
+    let mut command = Command::new(program);
+    command.args(["template", "sealgate"]).arg(chart).args(["--namespace", namespace, "--values"]).arg(&file);
+    let output = command.output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    output
+}
+
+/// Where `tests/cluster/build.sh` keeps its programs.
+fn programs() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = from("SEALGATE_CLUSTER_HOME").unwrap_or_else(|| {
+        let cache = from("XDG_CACHE_HOME").unwrap_or_else(|| from("HOME").expect("HOME is set").join(".cache"));
+        cache.join("sealgate/cluster")
+    });
+    home.join("bin")
+}
+
+fn documents(yaml: &str) -> Vec<Value> {
+    let documents = yaml.split("\n---\n").map(|document| document.trim_start_matches("---\n"));
+    let values = documents.map(|document| {
+        serde_saphyr::from_str::<Value>(document).unwrap_or_else(|error| panic!("{error}\n{document}"))
+    });
+    values.filter(|value| !value.is_null()).collect()
+}
+
+fn secret_rules(values: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for object in rendered_by_both(values).iter().filter(|object| kind(object).ends_with("Role")) {
+        for rule in
+            object["rules"].as_array().unwrap().iter().filter(|rule| strings(&rule["resources"]).contains(&"secrets"))
+        {
+            let metadata = &object["metadata"];
+            let namespace = metadata["namespace"].as_str().unwrap_or_default();
+            let name = metadata["name"].as_str().unwrap();
+            found.push(format!("{} {namespace}/{name} {} {}", kind(object), rule["resourceNames"], rule["verbs"]));
+        }
+    }
+    found
+}
+
+fn pod_spec(object: &Value) -> Option<&Value> {
+    match kind(object) {
+        "Deployment" | "Job" => Some(&object["spec"]["template"]["spec"]),
+        "Pod" => Some(&object["spec"]),
+        _ => None,
+    }
+}
+
+fn kind(object: &Value) -> &str {
+    object["kind"].as_str().unwrap()
+}
+
+fn fields(object: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
