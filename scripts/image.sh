@@ -46,6 +46,7 @@ case $(uname -m) in
   *) echo "image: unknown architecture $(uname -m)" >&2; exit 1 ;;
 esac
 
+umask 022
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/root/etc/ssl/certs" "$work/layout/blobs/sha256"

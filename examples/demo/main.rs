@@ -1,9 +1,10 @@
 //! `make demo`: what sealgate answers, without a cluster.
 //!
 //! Starts a local registry with images that real cosign signed (`tests/fixtures/images`) and `sealgate serve` with the policy
-//! beside this file, then posts AdmissionReviews, as the API server does for `kubectl run`, with curl.
+//! beside this file, then posts admission reviews, as the API server does for `kubectl run`, with curl.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for people")]
+#![allow(clippy::indexing_slicing, reason = "a JSON value answers Null")]
 
 mod registry;
 mod table;
@@ -78,11 +79,26 @@ async fn run(stay: bool) -> anyhow::Result<()> {
         print!("{}", question.row(&answer));
         Ok(())
     };
-    ask(Question { name: "legacy", title: "signed by the right key, in cosign's legacy form", image: "legacy:v1", expected: None })?;
+    ask(Question {
+        name: "legacy",
+        title: "signed by the right key, in cosign's legacy form",
+        image: "legacy:v1",
+        expected: None,
+    })?;
     print!("{}", table::between());
-    ask(Question { name: "bundle", title: "signed by the right key, in the form of cosign 3", image: "bundle:v1", expected: None })?;
+    ask(Question {
+        name: "bundle",
+        title: "signed by the right key, in the form of cosign 3",
+        image: "bundle:v1",
+        expected: None,
+    })?;
     print!("{}", table::between());
-    ask(Question { name: "wrong-key", title: "signed, by a key that is not ours", image: "wrong-key:v1", expected: Some(403) })?;
+    ask(Question {
+        name: "wrong-key",
+        title: "signed, by a key that is not ours",
+        image: "wrong-key:v1",
+        expected: Some(403),
+    })?;
     print!("{}", table::between());
     ask(Question { name: "unsigned", title: "not signed", image: "unsigned:v1", expected: Some(403) })?;
     print!("{}", table::between());
@@ -105,7 +121,10 @@ async fn run(stay: bool) -> anyhow::Result<()> {
     })?;
     print!("{}", table::foot());
 
-    println!("\nAsk yourself{}, and see the patch:\n", if stay { "" } else { " (make demo STAY=1 keeps both servers running)" });
+    println!(
+        "\nAsk yourself{}, and see the patch:\n",
+        if stay { "" } else { " (make demo STAY=1 keeps both servers running)" }
+    );
     println!("  {}\n", command(&work, "mutate", "legacy").join(" "));
     println!("or the verdict on the pod as it would be stored:\n");
     println!("  {}\n", command(&work, "validate", "unsigned").join(" "));
@@ -141,17 +160,21 @@ impl Gate {
             .with_context(|| format!("{} does not start", programs.join("sealgate").display()))?;
         let mut gate = Self(child);
         let began = Instant::now();
-        while !gate.is_ready()? {
+        while !Self::is_ready()? {
             if let Some(status) = gate.0.try_wait()? {
                 bail!("sealgate ended with {status}: {}", std::fs::read_to_string(&log)?);
             }
-            ensure!(began.elapsed() < Duration::from_secs(20), "sealgate is not ready after 20 s; see {}", log.display());
+            ensure!(
+                began.elapsed() < Duration::from_secs(20),
+                "sealgate is not ready after 20 s; see {}",
+                log.display()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(gate)
     }
 
-    fn is_ready(&self) -> anyhow::Result<bool> {
+    fn is_ready() -> anyhow::Result<bool> {
         let url = format!("http://{ADMIN}/readyz");
         Ok(Command::new("curl").args(["--silent", "--fail", "--output", "/dev/null", &url]).status()?.success())
     }
@@ -168,7 +191,8 @@ impl Question {
     /// Asks as the API server does: first what to change, then whether the changed pod may run.
     fn ask(&self, work: &Path) -> anyhow::Result<Answer> {
         let mut review: Value = serde_json::from_str(include_str!("review.json"))?;
-        *review.pointer_mut("/request/object/spec/containers/0/image").context("a container")? = format!("{REGISTRY}/{}", self.image).into();
+        *review.pointer_mut("/request/object/spec/containers/0/image").context("a container")? =
+            format!("{REGISTRY}/{}", self.image).into();
         let mutated = post(work, "mutate", self.name, &review)?;
         let mut patch = Vec::new();
         if let Some(encoded) = mutated["patch"].as_str() {
@@ -180,7 +204,8 @@ impl Question {
             }
         }
         let validated = post(work, "validate", self.name, &review)?;
-        let code = if validated["allowed"] == true { None } else { Some(validated["status"]["code"].as_i64().unwrap_or(0)) };
+        let code =
+            if validated["allowed"] == true { None } else { Some(validated["status"]["code"].as_i64().unwrap_or(0)) };
         Ok(Answer { code, patch: patch.join("\n"), message: text(&validated["status"]["message"]).to_owned() })
     }
 

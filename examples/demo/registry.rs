@@ -55,7 +55,8 @@ impl Content {
         self.change(|repositories| {
             let repository = repositories.get_mut(repository).context("no such repository")?;
             let tagged: Vec<&String> = repository.tags.values().collect();
-            let untagged = repository.images.iter().find(|digest| !tagged.contains(digest)).context("every image has a tag")?;
+            let untagged =
+                repository.images.iter().find(|digest| !tagged.contains(digest)).context("every image has a tag")?;
             repository.tags.insert(tag.to_owned(), untagged.clone()).context("no such tag")
         })
     }

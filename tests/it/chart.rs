@@ -1,7 +1,9 @@
 //! The chart as Helm 3 and Helm 4 render it. What a cluster makes of it is shown by `tests/cluster/chart-test.sh`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -239,8 +241,13 @@ fn the_rendered_chart_is_reviewed() {
     insta::assert_yaml_snapshot!("everything", objects);
 }
 
-/// The objects that both Helms render, sorted; they must agree.
+/// The objects that both Helms render, sorted; they must agree. Each combination of values is rendered once.
 fn rendered_by_both(values: &str) -> Vec<Value> {
+    static RENDERED: Mutex<BTreeMap<String, Vec<Value>>> = Mutex::new(BTreeMap::new());
+    let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(objects) = rendered.get(values) {
+        return objects.clone();
+    }
     let [three, four] = HELMS.map(|helm| {
         let output = template(helm, "sealgate", values);
         assert!(output.status.success(), "{helm}, {values}: {}", String::from_utf8_lossy(&output.stderr));
@@ -251,6 +258,7 @@ fn rendered_by_both(values: &str) -> Vec<Value> {
         objects
     });
     assert_eq!(three, four, "Helm 3 and Helm 4 disagree on {values}");
+    rendered.insert(values.to_owned(), three.clone());
     three
 }
 
