@@ -9,3 +9,5 @@ pub mod builders;
 pub mod registry;
 #[path = "support/signer.rs"]
 pub mod signer;
+#[path = "support/verifier.rs"]
+pub mod verifier;

@@ -1,3 +1,5 @@
+#![allow(clippy::unnecessary_wraps, reason = "the tables below are of known and unknown outcomes")]
+
 use super::*;
 use crate::policy::model::{PolicyParts, Require, StaticAnswer};
 use crate::policy::testing::{fixed, key, with_authorities};
