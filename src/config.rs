@@ -1,11 +1,25 @@
 //! The settings of `sealgate serve`: one YAML file, which the chart renders from its values, overridden by flags.
 //!
-//! The chart's `values.schema.json` is generated from these types.
+//! The chart's `values.schema.json` is generated from these types. A setting that is not known is refused, as is one that
+//! could not have the effect that its author expects.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::Repository;
+use crate::domain::name::is_dns_label;
+use crate::domain::text::foreign;
+use crate::domain::workload::{ExtraKind, KindTable};
+
+/// Least bytes of review bodies that are held at once: one review of the largest size.
+const LEAST_BODY_BUDGET: usize = 24 << 20;
+/// Settings larger than this are no settings.
+const MAX_BYTES: usize = 1 << 20;
 
 /// All settings. Every field has a default that is safe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +36,7 @@ pub struct Config {
     /// Further kinds that carry a pod template.
     pub extra_workloads: Vec<ExtraWorkload>,
     /// Namespaces that are left out, besides kube-system and the release's own.
+    #[schemars(inner(length(min = 1, max = 63)))]
     pub excluded_namespaces: Vec<String>,
     /// Registries that need settings of their own.
     pub registries: Vec<RegistryConfig>,
@@ -35,6 +50,127 @@ pub struct Config {
     pub pull_secrets: PullSecretsConfig,
     /// The log.
     pub log: LogConfig,
+}
+
+/// Why settings can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not YAML, a setting that is not known, or a value of the wrong kind; with line and column.
+    #[error("{0}")]
+    Syntax(String),
+    /// A value that can't be used.
+    #[error("{path}: {problem}")]
+    Setting {
+        /// Which one, such as `registries[0].host`.
+        path: String,
+        /// What was expected and what was found.
+        problem: String,
+    },
+}
+
+/// The JSON schema of the settings, for editors and for the chart's values: without references, so that it can stand inside
+/// another schema.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft07().with(|s| {
+        s.inline_subschemas = true;
+        s.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<Config>().to_value()
+}
+
+impl Config {
+    /// Reads and validates settings. Nothing but blanks and comments gives the defaults.
+    pub fn from_yaml(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let syntax = |problem: String| ConfigError::Syntax(foreign(&problem));
+        if bytes.len() > MAX_BYTES {
+            return Err(syntax(format!("larger than {} MiB", MAX_BYTES >> 20)));
+        }
+        let text = str::from_utf8(bytes).map_err(|e| syntax(e.to_string()))?;
+        let options = serde_saphyr::options! {
+            duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
+            reject_unsupported_tags: true,
+            with_snippet: false,
+        };
+        let config: Option<Self> =
+            serde_saphyr::from_str_with_options(text, options).map_err(|e| syntax(e.to_string()))?;
+        let config = config.unwrap_or_default();
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks what the types leave open.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if !(2..=30).contains(&self.webhook.timeout_seconds) {
+            let found = self.webhook.timeout_seconds;
+            return Err(setting("webhook.timeoutSeconds", format!("must be from 2 to 30, found {found}")));
+        }
+        if self.limits.max_connections == 0 {
+            return Err(setting("limits.maxConnections", "must be at least 1"));
+        }
+        if self.limits.body_budget_bytes < LEAST_BODY_BUDGET {
+            let found = self.limits.body_budget_bytes;
+            let problem =
+                format!("must be at least {LEAST_BODY_BUDGET}, the size of the largest review; found {found}");
+            return Err(setting("limits.bodyBudgetBytes", problem));
+        }
+        if self.log.level.trim().is_empty() {
+            return Err(setting("log.level", "must not be blank"));
+        }
+        check_namespaces("excludedNamespaces", &self.excluded_namespaces)?;
+        check_namespaces("pullSecrets.namespaces", &self.pull_secrets.namespaces)?;
+        let extra: Vec<_> = self.extra_workloads.iter().map(ExtraWorkload::as_kind).collect();
+        KindTable::new(&extra).map_err(|e| setting("extraWorkloads", e.to_string()))?;
+        check_registries(&self.registries)
+    }
+}
+
+fn check_namespaces(path: &str, names: &[String]) -> Result<(), ConfigError> {
+    match names.iter().enumerate().find(|(_, name)| !is_dns_label(name)) {
+        Some((i, name)) => {
+            Err(setting(format!("{path}[{i}]"), format!("\"{}\" is not the name of a namespace", foreign(name))))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_registries(registries: &[RegistryConfig]) -> Result<(), ConfigError> {
+    let mut hosts = BTreeSet::new();
+    for (i, registry) in registries.iter().enumerate() {
+        let path = |field: &str| format!("registries[{i}].{field}");
+        check_host(&path("host"), &registry.host)?;
+        if !hosts.insert(&registry.host) {
+            return Err(setting(path("host"), format!("{} is listed before", registry.host)));
+        }
+        if registry.plain_http && registry.ca_file.is_some() {
+            return Err(setting(path("caFile"), "has no effect with plainHttp"));
+        }
+        for (j, host) in registry.token_hosts.iter().enumerate() {
+            check_host(&path(&format!("tokenHosts[{j}]")), host)?;
+        }
+    }
+    Ok(())
+}
+
+/// A host in another form than images have in policies would never be looked up.
+fn check_host(path: &str, host: &str) -> Result<(), ConfigError> {
+    let repository =
+        Repository::parse(&format!("{host}/x")).map_err(|e| setting(path, format!("is no registry host: {e}")))?;
+    if repository.host() == host {
+        return Ok(());
+    }
+    Err(setting(path, format!("write it as images have it in canonical form: {}", repository.host())))
+}
+
+fn setting(path: impl Into<String>, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Setting { path: path.into(), problem: problem.into() }
+}
+
+impl ExtraWorkload {
+    /// The same for the kind table.
+    pub fn as_kind(&self) -> ExtraKind {
+        let Self { group, version, resource, kind, pod_spec } = self.clone();
+        ExtraKind { group, version, resource, kind, pod_spec }
+    }
 }
 
 /// Deny, Warn or Allow.
@@ -111,6 +247,8 @@ pub struct RegistryConfig {
     pub ca_file: Option<PathBuf>,
     /// It may lie at a private, loopback or link-local address.
     pub allow_private_address: bool,
+    /// Further hosts that may give out its tokens, and so see its credentials. The usual ones are known.
+    pub token_hosts: Vec<String>,
 }
 
 /// The admission webhooks.
@@ -133,8 +271,10 @@ impl Default for WebhookConfig {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Connections that are served at once.
+    #[schemars(range(min = 1))]
     pub max_connections: usize,
-    /// Bytes of review bodies that are held at once. A review may have up to 24 MiB.
+    /// Bytes of review bodies that are held at once. A review may have up to 24 MiB, so that is the least.
+    #[schemars(range(min = 25_165_824))]
     pub body_budget_bytes: usize,
 }
 
@@ -180,3 +320,6 @@ pub enum LogFormat {
     /// For people.
     Plain,
 }
+
+#[cfg(test)]
+mod tests;
