@@ -1,1 +1,73 @@
-//! See main.rs.
+//! The registry client against honest and hostile registries.
+
+use futures::StreamExt;
+use sealgate::domain::{Credential, Digest, ImageReference, PinnedImage, Unavailable};
+use sealgate::registry::{Client, Settings};
+use sealgate::telemetry::Metrics;
+use sealgate::verifier::ports::{Access, Evidence, Fault, Place, Registry, UntrustedContent};
+use serde_json::json;
+
+use crate::support::registry::{Pushed, TestRegistry};
+use crate::support::signer::{self, Blob, SimpleSigning, Stored};
+
+#[path = "registry/lookup.rs"]
+mod lookup;
+
+/// A client with these settings.
+pub fn client(settings: &Settings) -> Client {
+    Client::new(settings, Metrics::new()).unwrap()
+}
+
+/// All evidence about an image, in the repository of the image itself.
+pub async fn evidence(client: &Client, image: &Pushed, access: &Access) -> Vec<Evidence> {
+    let pinned = image.pinned();
+    client.evidence(&pinned, &image.canonical_repository(), access).collect().await
+}
+
+/// Resolves a reference anonymously.
+pub async fn resolve(client: &Client, reference: &str) -> Result<PinnedImage, Fault> {
+    client.resolve(&ImageReference::parse(reference).unwrap(), &Access::default()).await
+}
+
+/// The cause that resolving ends with.
+pub async fn unavailable(client: &Client, reference: &str) -> Unavailable {
+    match resolve(client, reference).await {
+        Err(Fault::Unavailable(cause)) => cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The contents of the candidates, in order of their bytes.
+pub fn contents(evidence: &[Evidence]) -> Vec<String> {
+    let mut contents: Vec<String> = evidence
+        .iter()
+        .filter_map(|item| match item {
+            Evidence::Candidate(candidate) => Some(match &candidate.content {
+                UntrustedContent::Bundle(bytes) => String::from_utf8(bytes.clone()).unwrap(),
+                UntrustedContent::SimpleSigning { payload, .. } => String::from_utf8(payload.clone()).unwrap(),
+            }),
+            _ => None,
+        })
+        .collect();
+    contents.sort();
+    contents
+}
+
+/// Why places could not be read.
+pub fn unread(evidence: &[Evidence]) -> Vec<(Place, &'static str)> {
+    evidence
+        .iter()
+        .filter_map(|item| match item {
+            Evidence::Unread { place, cause } => Some((*place, cause.code())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A layer of the legacy form, with any payload.
+pub fn layer(payload: &str) -> SimpleSigning {
+    SimpleSigning {
+        payload: payload.into(),
+        annotations: [(signer::SIGNATURE.to_owned(), "bm9uc2Vuc2U=".to_owned())].into(),
+    }
+}
