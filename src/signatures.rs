@@ -197,6 +197,3 @@ fn check_annotations(subject: &Subject, demanded: &BTreeMap<String, String>) -> 
         }),
     }
 }
-
-#[cfg(test)]
-mod tests;

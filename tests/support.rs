@@ -1,10 +1,12 @@
 //! What the integration and end-to-end tests share.
 //!
 //! The paths are written out because this file is itself included by path.
-#![allow(unreachable_pub, reason = "several test binaries share these")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "several test binaries share these")]
 
 #[path = "support/builders.rs"]
 pub mod builders;
+#[path = "support/layouts.rs"]
+pub mod layouts;
 #[path = "support/registry.rs"]
 pub mod registry;
 #[path = "support/signer.rs"]

@@ -10,8 +10,18 @@ use serde_json::Value;
 
 /// All repositories.
 pub const LAYOUTS: [&str; 12] = [
-    "annotated", "attested", "bundle", "ed25519", "legacy", "legacy-referrer", "moved", "p384", "p521", "rsa",
-    "unsigned", "wrong-key",
+    "annotated",
+    "attested",
+    "bundle",
+    "ed25519",
+    "legacy",
+    "legacy-referrer",
+    "moved",
+    "p384",
+    "p521",
+    "rsa",
+    "unsigned",
+    "wrong-key",
 ];
 
 /// One repository.
