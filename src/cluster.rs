@@ -1,1 +1,23 @@
-//! See ARCHITECTURE.md.
+//! Everything that is read from and written to the Kubernetes API.
+//!
+//! Knows Kubernetes objects and nothing of registries, reviews or the command line. Policies and namespaces are watched
+//! into memory, so that admission never waits for the API server; pull secrets are the one exception, at first sight.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`client`] | the connection |
+//! | [`policies`] | watches -> [`crate::policy::PolicyCell`] |
+//! | [`pull_secrets`] | the pull credentials that the kubelet would use |
+//! | [`certificates`] | the webhook's own certificate authority, in a Secret |
+//! | [`webhooks`] | the webhook configurations, rendered from the kind table |
+//! | [`removal`] | opening the gate before an uninstall |
+
+pub mod certificates;
+pub mod client;
+pub mod policies;
+pub mod pull_secrets;
+pub mod removal;
+pub mod webhooks;
+
+/// What writes on behalf of sealgate are filed under in `managedFields`.
+pub const FIELD_MANAGER: &str = "sealgate";

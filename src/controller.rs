@@ -1,1 +1,120 @@
-//! See ARCHITECTURE.md.
+//! The leader's reconcilers: certificate, webhook configurations, policy status.
+//!
+//! Each reads what is there, decides in a pure function what should be, and writes the difference with the resource
+//! version that it has read. Only the holder of the Lease writes, and admission depends on none of it: without a leader
+//! every replica goes on answering with what it has.
+
+mod certificate;
+mod configurations;
+mod leader;
+mod status;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use kube::Client;
+use tokio::sync::watch;
+
+use crate::cluster::policies::StoredPolicy;
+use crate::cluster::removal::Configurations;
+use crate::cluster::webhooks;
+use crate::domain::workload::KindTable;
+use crate::policy::{Defaults, PolicyCell};
+use crate::telemetry::{Health, Metrics};
+
+use leader::Election;
+
+/// What the controller is told at the start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Namespace of the release: of the Lease, the Secret and the Service.
+    pub namespace: String,
+    /// Name of the Lease.
+    pub lease: String,
+    /// Name of the Secret with the certificate.
+    pub secret: String,
+    /// Who this replica is: the pod's name.
+    pub identity: String,
+    /// Whether sealgate issues its own certificate.
+    pub certificate: Managed,
+    /// Whether sealgate fills the webhook configurations.
+    pub configurations: Managed,
+    /// Names of the webhook configurations.
+    pub names: Configurations,
+    /// What the webhooks depend on.
+    pub webhooks: webhooks::Settings,
+    /// What happens where no policy decides.
+    pub defaults: Defaults,
+}
+
+/// Who looks after something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Managed {
+    /// The leader.
+    Here,
+    /// Somebody else, such as cert-manager.
+    Elsewhere,
+}
+
+/// What the controller reads while it runs.
+#[derive(Clone)]
+pub struct Inputs {
+    /// The connection.
+    pub client: Client,
+    /// The kinds that the webhooks are for.
+    pub kinds: Arc<KindTable>,
+    /// The current policies.
+    pub policies: PolicyCell,
+    /// The policies as stored, from [`crate::cluster::policies::follow`].
+    pub stored: watch::Receiver<Option<Arc<[StoredPolicy]>>>,
+    /// The authorities to trust, from [`crate::cluster::certificates::follow`].
+    pub ca_bundle: watch::Receiver<Option<Arc<str>>>,
+    /// Whether this replica is ready to answer.
+    pub health: Health,
+    /// For leadership and repairs.
+    pub metrics: Metrics,
+}
+
+/// Campaigns for the Lease and reconciles while this replica holds it, until `shutdown`; then gives the Lease back.
+pub async fn run(settings: Settings, inputs: Inputs, shutdown: impl Future<Output = ()> + Send) {
+    let election = Election::new(
+        inputs.client.clone(),
+        &settings.namespace,
+        &settings.lease,
+        &settings.identity,
+        inputs.metrics.clone(),
+    );
+    let leads = election.leads();
+    tokio::select! {
+        () = election.campaign() => {}
+        () = while_leading(leads, &settings, &inputs) => {}
+        () = shutdown => {}
+    }
+    election.resign().await;
+}
+
+/// Runs the writers while the Lease is held, and drops them where it is lost.
+async fn while_leading(mut leads: watch::Receiver<bool>, settings: &Settings, inputs: &Inputs) {
+    while leads.wait_for(|leads| *leads).await.is_ok() {
+        tokio::select! {
+            _ = leads.wait_for(|leads| !*leads) => {}
+            () = write(settings, inputs) => {}
+        }
+    }
+}
+
+async fn write(settings: &Settings, inputs: &Inputs) {
+    let certificate = async {
+        match settings.certificate {
+            Managed::Here => certificate::reconcile(settings, inputs).await,
+            Managed::Elsewhere => std::future::pending().await,
+        }
+    };
+    let configurations = async {
+        match settings.configurations {
+            Managed::Here => configurations::reconcile(settings, inputs).await,
+            Managed::Elsewhere => std::future::pending().await,
+        }
+    };
+    tokio::join!(certificate, configurations, status::reconcile(inputs));
+}

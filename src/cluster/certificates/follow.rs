@@ -1,0 +1,128 @@
+//! The Secret, read and written by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use rustls::sign::CertifiedKey;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{error, info, warn};
+
+use crate::cluster::FIELD_MANAGER;
+use crate::cluster::client::REQUEST_TIMEOUT;
+use crate::telemetry::Metrics;
+use crate::telemetry::health::Condition;
+
+use super::{CA_CERTIFICATES, CA_KEY, CERTIFICATE, KEY, Material, Serving};
+
+/// How often the Secret is read.
+const POLL: Duration = Duration::from_secs(5);
+
+/// Where a certificate goes that was read.
+#[derive(Debug)]
+pub struct Outlets {
+    /// To the server.
+    pub serving: watch::Sender<Option<Arc<CertifiedKey>>>,
+    /// To the controller: the authorities to trust, PEM.
+    pub ca_bundle: watch::Sender<Option<Arc<str>>>,
+    /// Met while a certificate that is valid now is served.
+    pub condition: Condition,
+    /// For the time of expiry.
+    pub metrics: Metrics,
+}
+
+/// Reads the Secret again and again, for ever, and publishes what has changed. While the API server is away, the last
+/// certificate stays.
+pub async fn follow(client: Client, namespace: String, secret: String, outlets: Outlets) {
+    let api = Api::<Secret>::namespaced(client, &namespace);
+    let mut ticks = interval(POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut published: Option<(Material, Serving)> = None;
+    let mut complaint = String::new();
+    loop {
+        ticks.tick().await;
+        let read = load(&api, &secret).await.map(|(material, _)| material);
+        let problem = match read {
+            Ok(material) if published.as_ref().is_some_and(|(old, _)| *old == material) => None,
+            Ok(material) => match material.serving() {
+                Ok(serving) => {
+                    info!(expires = %serving.expires, "serving certificate loaded");
+                    outlets.metrics.certificate_expires(serving.expires.as_second());
+                    outlets.ca_bundle.send_replace(Some(serving.ca_bundle.as_str().into()));
+                    outlets.serving.send_replace(Some(serving.key.clone()));
+                    published = Some((material, serving));
+                    None
+                }
+                Err(problem) => Some(problem.to_string()),
+            },
+            Err(problem) => Some(problem),
+        };
+        if let Some(problem) = &problem
+            && *problem != complaint
+        {
+            warn!(secret = %format_args!("{namespace}/{secret}"), problem, "serving certificate not read; the last one stays");
+        }
+        complaint = problem.unwrap_or_default();
+        report(&outlets.condition, published.as_ref().map(|(_, serving)| serving));
+    }
+}
+
+fn report(condition: &Condition, serving: Option<&Serving>) {
+    match serving {
+        Some(serving) if serving.expires > Timestamp::now() => condition.met(),
+        Some(serving) => {
+            error!(expired = %serving.expires, "the serving certificate has expired: the API server refuses to connect");
+            condition.unmet();
+        }
+        None => condition.unmet(),
+    }
+}
+
+/// Reads the Secret; also its resource version, for [`store`].
+pub async fn load(api: &Api<Secret>, name: &str) -> Result<(Material, String), String> {
+    let secret = match timeout(REQUEST_TIMEOUT, api.get(name)).await {
+        Ok(Ok(secret)) => secret,
+        Ok(Err(problem)) => return Err(problem.to_string()),
+        Err(_) => return Err("the API server did not answer in time".into()),
+    };
+    let version = secret.metadata.resource_version.unwrap_or_default();
+    let mut data = secret.data.unwrap_or_default();
+    let material = Material {
+        ca_certificates: take(&mut data, CA_CERTIFICATES),
+        ca_key: take(&mut data, CA_KEY),
+        certificate: take(&mut data, CERTIFICATE),
+        key: take(&mut data, KEY),
+    };
+    Ok((material, version))
+}
+
+/// Writes the Secret, unless it has changed since it was read.
+pub async fn store(api: &Api<Secret>, name: &str, material: &Material, version: &str) -> Result<(), String> {
+    let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
+    let patch = json!({
+        "metadata": { "resourceVersion": version },
+        "data": {
+            CA_CERTIFICATES: bytes(&material.ca_certificates),
+            CA_KEY: bytes(&material.ca_key),
+            CERTIFICATE: bytes(&material.certificate),
+            KEY: bytes(&material.key),
+        },
+    });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    match timeout(REQUEST_TIMEOUT, api.patch(name, &params, &Patch::Merge(patch))).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(problem)) => Err(problem.to_string()),
+        Err(_) => Err("the API server did not answer in time".into()),
+    }
+}
+
+fn take(data: &mut BTreeMap<String, ByteString>, key: &str) -> String {
+    data.remove(key).and_then(|bytes| String::from_utf8(bytes.0).ok()).unwrap_or_default()
+}

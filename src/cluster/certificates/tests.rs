@@ -1,0 +1,158 @@
+use jiff::SignedDuration;
+
+use super::*;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+fn start() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn names() -> Vec<String> {
+    service_names("sealgate", "gate")
+}
+
+/// Whether a client that trusts the bundle accepts what the server shows.
+fn trusted(ca_bundle: &str, served: &Material, now: Timestamp) -> bool {
+    let serving = mint::certificates(&served.certificate);
+    mint::certificates(ca_bundle).iter().any(|authority| mint::verifies(&serving[0], authority, &names(), now))
+}
+
+#[test]
+fn an_empty_secret_gets_an_authority_and_a_certificate() {
+    let empty = Material::default();
+    assert_eq!(plan(&empty, &names(), start()), Action::Create(Reason::Empty));
+    let made = empty.apply(Action::Create(Reason::Empty), &names(), start()).unwrap();
+    assert_eq!(plan(&made, &names(), start()), Action::Keep);
+    assert!(trusted(&made.ca_certificates, &made, start()));
+    let serving = made.serving().unwrap();
+    assert_eq!(serving.expires, start() + 90 * DAY);
+    assert_eq!(serving.ca_bundle, made.ca_certificates);
+}
+
+#[test]
+fn flt_24_no_client_loses_trust_while_both_certificates_are_renewed() {
+    let mut stored = Material::create(&names(), start()).unwrap();
+    let mut now = start();
+    let end = start() + 3 * 365 * DAY;
+    let (mut authorities, mut certificates, mut most_trusted) = (0, 0, 0);
+    while now < end {
+        let before = stored.clone();
+        let action = plan(&stored, &names(), now);
+        stored = stored.apply(action, &names(), now).unwrap();
+        match action {
+            Action::RenewAuthority => authorities += 1,
+            Action::RenewServing(reason) => {
+                assert_eq!(reason, Reason::Due, "at {now}");
+                certificates += 1;
+            }
+            Action::Create(reason) => panic!("began anew at {now}: {reason:?}"),
+            Action::RetireAuthorities | Action::Keep => {}
+        }
+        most_trusted = most_trusted.max(mint::certificates(&stored.ca_certificates).len());
+        if action == Action::Keep {
+            now += DAY;
+            continue;
+        }
+        // An API server with the old bundle and one with the new; a replica with the old certificate and one with the new.
+        for bundle in [&before.ca_certificates, &stored.ca_certificates] {
+            for served in [&before, &stored] {
+                assert!(trusted(bundle, served, now), "{action:?} at {now}");
+            }
+        }
+        now += SignedDuration::from_hours(1);
+    }
+    assert_eq!((authorities, most_trusted), (4, 2));
+    assert!(certificates >= 18, "{certificates}");
+    assert_eq!(mint::certificates(&stored.ca_certificates).len(), 1);
+}
+
+#[test]
+fn flt_24_a_new_authority_signs_only_when_it_has_settled() {
+    let made = Material::create(&names(), start()).unwrap();
+    let due = start() + 244 * DAY;
+    let fresh = made.apply(Action::RenewServing(Reason::Due), &names(), due - 61 * DAY).unwrap();
+    let renewed = fresh.apply(plan(&fresh, &names(), due), &names(), due).unwrap();
+    assert_eq!(mint::certificates(&renewed.ca_certificates).len(), 2);
+    assert_eq!(renewed.certificate, fresh.certificate);
+    assert_eq!(plan(&renewed, &names(), due), Action::Keep);
+    let settled = due + SignedDuration::from_hours(1);
+    assert_eq!(plan(&renewed, &names(), settled), Action::RenewServing(Reason::Due));
+    let signed = renewed.apply(Action::RenewServing(Reason::Due), &names(), settled).unwrap();
+    assert_eq!(plan(&signed, &names(), settled + SignedDuration::from_hours(23)), Action::Keep);
+    assert_eq!(plan(&signed, &names(), settled + DAY), Action::RetireAuthorities);
+}
+
+#[test]
+fn a_certificate_for_other_names_is_replaced_at_once() {
+    let made = Material::create(&names(), start()).unwrap();
+    let renamed = service_names("sealgate", "elsewhere");
+    assert_eq!(plan(&made, &renamed, start()), Action::RenewServing(Reason::Unusable));
+    let renewed = made.apply(Action::RenewServing(Reason::Unusable), &renamed, start()).unwrap();
+    assert_eq!(renewed.ca_certificates, made.ca_certificates);
+    assert_eq!(plan(&renewed, &renamed, start()), Action::Keep);
+}
+
+#[test]
+fn what_was_tampered_with_is_replaced() {
+    let made = Material::create(&names(), start()).unwrap();
+    let other = Material::create(&names(), start()).unwrap();
+    let cases = [
+        (Material { key: other.key.clone(), ..made.clone() }, Action::RenewServing(Reason::Unusable)),
+        (Material { certificate: other.certificate.clone(), ..made.clone() }, Action::RenewServing(Reason::Unusable)),
+        (Material { certificate: "garbage".into(), ..made.clone() }, Action::RenewServing(Reason::Empty)),
+        (Material { ca_key: other.ca_key, ..made.clone() }, Action::Create(Reason::Unusable)),
+        (Material { ca_certificates: "garbage".into(), ..made.clone() }, Action::Create(Reason::Unusable)),
+        (Material { ca_key: String::new(), ..made }, Action::Create(Reason::Empty)),
+    ];
+    for (stored, action) in cases {
+        assert_eq!(plan(&stored, &names(), start()), action);
+        let repaired = stored.apply(action, &names(), start()).unwrap();
+        assert_eq!(plan(&repaired, &names(), start()), Action::Keep, "after {action:?}");
+        assert!(repaired.serving().is_ok());
+    }
+}
+
+#[test]
+fn what_is_over_begins_anew() {
+    let made = Material::create(&names(), start()).unwrap();
+    assert_eq!(plan(&made, &names(), start() + 91 * DAY), Action::RenewServing(Reason::Expired));
+    let late = start() + 400 * DAY;
+    assert_eq!(plan(&made, &names(), late), Action::Create(Reason::Expired));
+    let anew = made.apply(Action::Create(Reason::Expired), &names(), late).unwrap();
+    assert_eq!(mint::certificates(&anew.ca_certificates).len(), 1);
+}
+
+#[test]
+fn a_certificate_of_somebody_else_is_served() {
+    let made = Material::create(&names(), start()).unwrap();
+    let theirs = Material { ca_key: String::new(), ..made };
+    assert!(theirs.serving().is_ok());
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let made = Material::create(&names(), start()).unwrap();
+    let problem = |material: Material| material.serving().unwrap_err().to_string();
+    assert_eq!(problem(Material::default()), "ca.crt is missing or empty");
+    assert_eq!(problem(Material { certificate: " ".into(), ..made.clone() }), "tls.crt is missing or empty");
+    let other = Material::create(&names(), start()).unwrap();
+    assert_eq!(problem(Material { key: other.key, ..made.clone() }), "tls.key: expected the private key of tls.crt");
+    assert_eq!(problem(Material { key: "garbage".into(), ..made }), "tls.key: expected a PEM private key");
+}
+
+#[test]
+fn a_server_without_a_cluster_is_trusted_by_its_own_authority() {
+    let serving = self_signed(&["gate.example".into()], start()).unwrap();
+    let leaf = serving.key.cert[0].clone();
+    let authority = mint::certificates(&serving.ca_bundle).remove(0);
+    let names = ["localhost", "127.0.0.1", "::1", "gate.example"].map(String::from);
+    assert!(mint::verifies(&leaf, &authority, &names, start()));
+    assert!(!mint::verifies(&leaf, &authority, &["other.example".into()], start()));
+}
+
+#[test]
+fn no_key_is_shown_by_debug() {
+    let made = Material::create(&names(), start()).unwrap();
+    assert!(!format!("{made:?}").contains("PRIVATE KEY"));
+}

@@ -1,0 +1,153 @@
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
+use tokio::time::Instant;
+
+use super::keep::Truce;
+use super::step::{Configuration, Step, Why, step};
+use super::*;
+use crate::cluster::removal::REMOVED;
+use crate::cluster::webhooks::{self, Reach, Templates};
+use crate::domain::workload::KindTable;
+
+fn rendered(reach: Reach, ca: &str) -> Webhooks {
+    let settings = webhooks::Settings {
+        namespace: "gate".into(),
+        service: "sealgate".into(),
+        port: 443,
+        excluded_namespaces: Vec::new(),
+        timeout_seconds: 10,
+        templates: Templates::Review,
+    };
+    render(&KindTable::builtin(), &settings, reach, ca)
+}
+
+fn owner_with(uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".into(),
+        kind: "Namespace".into(),
+        name: "gate".into(),
+        uid: uid.into(),
+        ..OwnerReference::default()
+    }
+}
+
+/// As it is after the leader has filled it.
+fn filled(webhooks: &Webhooks) -> ValidatingWebhookConfiguration {
+    let mut live = ValidatingWebhookConfiguration::default();
+    live.metadata.resource_version = Some("7".into());
+    live.metadata.owner_references = Some(vec![owner_with("u1")]);
+    live.webhooks = Some(webhooks.validating.clone());
+    live
+}
+
+fn next(live: &ValidatingWebhookConfiguration, wanted: &Webhooks, settled: Option<&Webhooks>) -> Step {
+    step(live, &wanted.validating, settled.map(|webhooks| webhooks.validating.as_slice()), &owner_with("u1"))
+}
+
+#[test]
+fn an_empty_configuration_is_filled_with_the_version_that_was_read() {
+    let wanted = rendered(Reach::Observe, "ca");
+    let mut live = ValidatingWebhookConfiguration::default();
+    live.metadata.resource_version = Some("3".into());
+    let Step::Write { patch, why: Why::Ours } = next(&live, &wanted, None) else { panic!("not written") };
+    assert_eq!(patch["metadata"]["resourceVersion"], "3");
+    assert_eq!(patch["metadata"]["ownerReferences"][0]["uid"], "u1");
+    assert_eq!(patch["webhooks"], serde_json::to_value(&wanted.validating).unwrap());
+}
+
+#[test]
+fn a_filled_configuration_is_left_as_it_is() {
+    let wanted = rendered(Reach::Enforce, "ca");
+    assert_eq!(next(&filled(&wanted), &wanted, None), Step::Settled { tolerated: vec![] });
+}
+
+#[test]
+fn cfg_07_a_foreign_change_is_put_back_and_told_from_ones_own() {
+    let before = rendered(Reach::Observe, "ca");
+    let wanted = rendered(Reach::Enforce, "ca");
+    // Policies have changed: what is stored is what was written before.
+    assert!(matches!(next(&filled(&before), &wanted, Some(&before)), Step::Write { why: Why::Ours, .. }));
+    let edits: [fn(&mut ValidatingWebhookConfiguration); 6] = [
+        |live| live.webhooks = None,
+        |live| live.webhooks = Some(Vec::new()),
+        |live| live.webhooks.as_mut().unwrap()[0].failure_policy = Some("Ignore".into()),
+        |live| live.webhooks.as_mut().unwrap()[0].timeout_seconds = Some(30),
+        |live| live.webhooks.as_mut().unwrap()[0].rules = None,
+        |live| live.webhooks.as_mut().unwrap()[0].client_config.ca_bundle = Some(ByteString(b"other".to_vec())),
+    ];
+    for (number, edit) in edits.into_iter().enumerate() {
+        let mut live = filled(&wanted);
+        edit(&mut live);
+        let step = next(&live, &wanted, Some(&wanted));
+        let Step::Write { patch, why: Why::Foreign(_) } = step else { panic!("edit {number}: {step:?}") };
+        assert_eq!(patch["webhooks"], serde_json::to_value(&wanted.validating).unwrap());
+    }
+}
+
+#[test]
+fn a_new_authority_is_written_at_once() {
+    let before = rendered(Reach::Enforce, "old");
+    let wanted = rendered(Reach::Enforce, "old and new");
+    assert!(matches!(next(&filled(&before), &wanted, Some(&before)), Step::Write { why: Why::Ours, .. }));
+}
+
+#[test]
+fn what_a_platform_adds_is_told_and_left() {
+    let wanted = rendered(Reach::Enforce, "ca");
+    let mut live = filled(&wanted);
+    let selector = live.webhooks.as_mut().unwrap()[0].namespace_selector.as_mut().unwrap();
+    selector.match_expressions.as_mut().unwrap().push(LabelSelectorRequirement {
+        key: "control-plane".into(),
+        operator: "DoesNotExist".into(),
+        values: None,
+    });
+    let tolerated = vec!["validate.pods.sealgate.dev: control-plane DoesNotExist".into()];
+    assert_eq!(next(&live, &wanted, Some(&wanted)), Step::Settled { tolerated });
+}
+
+#[test]
+fn a_configuration_that_is_marked_as_removed_is_left_alone() {
+    let wanted = rendered(Reach::Enforce, "ca");
+    let mut live = ValidatingWebhookConfiguration::default();
+    assert!(matches!(next(&live, &wanted, Some(&wanted)), Step::Write { .. }));
+    live.metadata.annotations = Some([(REMOVED.to_owned(), "true".to_owned())].into());
+    assert_eq!(next(&live, &wanted, Some(&wanted)), Step::LeaveAlone);
+}
+
+#[test]
+fn the_owner_is_added_beside_others_and_an_earlier_one_of_the_name_goes() {
+    let wanted = rendered(Reach::Enforce, "ca");
+    let mut live = filled(&wanted);
+    let stranger = OwnerReference { kind: "App".into(), name: "x".into(), uid: "u9".into(), ..owner_with("") };
+    live.metadata.owner_references = Some(vec![stranger, owner_with("u0")]);
+    let Step::Write { patch, why: Why::Ours } = next(&live, &wanted, Some(&wanted)) else { panic!("not written") };
+    let uids: Vec<_> = patch["metadata"]["ownerReferences"].as_array().unwrap().iter().map(|o| &o["uid"]).collect();
+    assert_eq!(uids, ["u9", "u1"]);
+}
+
+#[test]
+fn each_kind_has_its_own_part_of_what_was_rendered() {
+    let wanted = rendered(Reach::Enforce, "ca");
+    assert_eq!(MutatingWebhookConfiguration::wanted(&wanted).len(), 1);
+    assert_eq!(ValidatingWebhookConfiguration::wanted(&wanted).len(), 2);
+}
+
+#[test]
+fn repairs_come_at_once_and_then_slower_while_somebody_fights() {
+    let mut now = Instant::now();
+    let mut truce = Truce::default();
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let at = truce.until(now).unwrap_or(now);
+        pauses.push((at - now).as_secs());
+        now = at;
+        truce.repaired(now);
+    }
+    assert_eq!(pauses, [0, 0, 1, 2, 4, 8, 16, 32, 60]);
+    now += Duration::from_mins(5);
+    assert_eq!(truce.until(now), None);
+    truce.repaired(now);
+    assert_eq!(truce.until(now), None);
+}

@@ -1,0 +1,189 @@
+//! Leadership by a Lease that the chart creates empty: `get` and `patch` of one name.
+//!
+//! As client-go does it: a holder that has not renewed for the lease's duration, measured by this replica's own clock
+//! since it last saw a change, has lost it; clocks are never compared between nodes. Every write carries the resource
+//! version that was read, so that of two that try, one fails.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use crate::cluster::FIELD_MANAGER;
+use crate::telemetry::Metrics;
+
+/// How long a holder may be silent.
+const DURATION: Duration = Duration::from_secs(15);
+/// How long this replica believes that it holds a lease that it can't renew. Shorter than [`DURATION`] by more than one
+/// attempt takes, so that it has stopped writing before another may begin.
+const BELIEF: Duration = Duration::from_secs(10);
+/// How often the lease is renewed or looked at.
+const PERIOD: Duration = Duration::from_secs(3);
+/// How soon a failed renewal is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(3);
+
+/// A replica's candidacy.
+pub(super) struct Election {
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+    leads: watch::Sender<bool>,
+    metrics: Metrics,
+}
+
+/// What the lease asks of this replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Move {
+    /// It holds it: renew.
+    Renew,
+    /// Nobody holds it any more: take it.
+    Take,
+    /// Somebody else holds it.
+    Wait,
+}
+
+/// What was seen of another holder: its last renewal, and when that was first seen here.
+struct Sighting {
+    version: String,
+    since: Instant,
+}
+
+impl Election {
+    pub(super) fn new(client: Client, namespace: &str, name: &str, identity: &str, metrics: Metrics) -> Self {
+        metrics.leader(false);
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: name.into(),
+            identity: identity.into(),
+            leads: watch::Sender::new(false),
+            metrics,
+        }
+    }
+
+    /// Whether this replica leads.
+    pub(super) fn leads(&self) -> watch::Receiver<bool> {
+        self.leads.subscribe()
+    }
+
+    /// Tries to lead, for ever.
+    pub(super) async fn campaign(&self) {
+        let mut sighting: Option<Sighting> = None;
+        let mut renewed: Option<Instant> = None;
+        loop {
+            let began = Instant::now();
+            let pause = match timeout(REQUEST, self.attempt(&mut sighting)).await.unwrap_or_else(|_| Err(late())) {
+                Ok(holds) => {
+                    renewed = holds.then_some(began);
+                    self.set(holds);
+                    PERIOD
+                }
+                Err(problem) => {
+                    warn!(lease = self.name, problem, "lease not renewed or read");
+                    if renewed.is_none_or(|renewed| renewed.elapsed() >= BELIEF) {
+                        self.set(false);
+                    }
+                    RETRY
+                }
+            };
+            sleep(pause).await;
+        }
+    }
+
+    /// Gives the lease back, so that another replica need not wait.
+    pub(super) async fn resign(&self) {
+        let led = *self.leads.borrow();
+        self.set(false);
+        if !led {
+            return;
+        }
+        let give_back = async {
+            let lease = self.api.get(&self.name).await.map_err(|e| e.to_string())?;
+            if holder(lease.spec.as_ref()) == Some(&self.identity) {
+                self.patch(&lease, json!({ "holderIdentity": null, "renewTime": null })).await?;
+            }
+            Ok(())
+        };
+        if let Err(problem) = timeout(REQUEST, give_back).await.unwrap_or_else(|_| Err(late())) {
+            warn!(lease = self.name, problem, "lease not given back: another replica takes it when it has run out");
+        }
+    }
+
+    /// One look at the lease, and what follows from it. Whether it is held afterwards.
+    async fn attempt(&self, sighting: &mut Option<Sighting>) -> Result<bool, String> {
+        let lease = self.api.get(&self.name).await.map_err(|e| e.to_string())?;
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        let silent = match sighting {
+            Some(seen) if seen.version == version => seen.since.elapsed(),
+            _ => {
+                *sighting = Some(Sighting { version, since: Instant::now() });
+                Duration::ZERO
+            }
+        };
+        let spec = lease.spec.as_ref();
+        let now = MicroTime(Timestamp::now());
+        match next_move(spec, &self.identity, silent) {
+            Move::Wait => Ok(false),
+            Move::Renew => self.patch(&lease, json!({ "renewTime": now })).await,
+            Move::Take => {
+                let transitions = spec.and_then(|spec| spec.lease_transitions).unwrap_or_default();
+                let taken = json!({
+                    "holderIdentity": self.identity,
+                    "leaseDurationSeconds": DURATION.as_secs(),
+                    "acquireTime": now,
+                    "renewTime": now,
+                    "leaseTransitions": transitions.saturating_add(1),
+                });
+                self.patch(&lease, taken).await
+            }
+        }
+    }
+
+    /// Writes the spec unless the lease has changed since it was read; whether that succeeded.
+    async fn patch(&self, read: &Lease, spec: serde_json::Value) -> Result<bool, String> {
+        let patch = json!({ "metadata": { "resourceVersion": read.metadata.resource_version }, "spec": spec });
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        match self.api.patch(&self.name, &params, &Patch::Merge(patch)).await {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(problem) => Err(problem.to_string()),
+        }
+    }
+
+    fn set(&self, leads: bool) {
+        let changed = self.leads.send_if_modified(|led| std::mem::replace(led, leads) != leads);
+        if changed {
+            self.metrics.leader(leads);
+            info!(lease = self.name, identity = self.identity, leads, "leadership changed");
+        }
+    }
+}
+
+/// Decides from the lease alone. `silent` is how long it has not changed, as seen from here.
+fn next_move(spec: Option<&LeaseSpec>, identity: &str, silent: Duration) -> Move {
+    let Some(holder) = holder(spec) else { return Move::Take };
+    if holder == identity {
+        return Move::Renew;
+    }
+    let duration = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
+    if silent >= duration.map_or(DURATION, Duration::from_secs) { Move::Take } else { Move::Wait }
+}
+
+fn holder(spec: Option<&LeaseSpec>) -> Option<&String> {
+    spec?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+}
+
+fn late() -> String {
+    "the API server did not answer in time".into()
+}
