@@ -55,7 +55,7 @@ fuzz: rust ## Each fuzz target for FUZZ_SECONDS
 
 .PHONY: scoreboard
 scoreboard: rust ## Which rows of the scoreboard have tests; fails when a claimed one has none
-	cargo test --locked --test it scoreboard::
+	cargo test --quiet --locked --test it scoreboard:: -- --nocapture
 
 ##### Keep it clean
 

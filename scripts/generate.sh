@@ -19,3 +19,6 @@ rm "$out/config.schema.json"
 "$BIN/helm" template sealgate charts/sealgate --namespace sealgate --no-hooks >"$out/deploy/chart.yaml"
 cat deploy/namespace.yaml "$out/deploy/chart.yaml" >"$out/deploy/install.yaml"
 rm "$out/deploy/chart.yaml"
+
+# The rows of the scoreboard and their tests.
+SEALGATE_GENERATE=$out cargo test --quiet --locked --test it scoreboard::the_page >/dev/null
