@@ -3,13 +3,13 @@
 //! `anyhow` lives here and nowhere below: what reaches a person is one line that says what went wrong, and where.
 
 mod generate;
-mod images;
 mod output;
 mod probe;
 mod serve;
 mod uninstall;
 mod verify;
 mod version;
+mod wiring;
 
 use std::process::ExitCode;
 

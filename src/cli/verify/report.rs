@@ -1,0 +1,251 @@
+//! What `sealgate verify` answers, as data. The fields are stable: programs read them.
+
+use serde::Serialize;
+
+use crate::cli::{ACCEPTED, REJECTED, UNDECIDED};
+use crate::policy::{
+    Answer, AuthorityOutcome, Basis, Examined, Finding, ImageVerdict, PolicyOutcome, PolicyVerdict, Reaction, Unread,
+};
+
+/// The answer about all images.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// One an image, in the order of the question.
+    pub(super) images: Vec<ImageReport>,
+}
+
+/// The answer about one image.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ImageReport {
+    /// As written.
+    pub(super) image: String,
+    /// The digest that was judged.
+    pub(super) digest: Option<String>,
+    /// What all policies together say.
+    pub(super) verdict: Verdict,
+    /// Why, where no policy said it.
+    pub(super) reason: Option<Reason>,
+    /// What each policy says.
+    pub(super) policies: Vec<PolicyReport>,
+    /// What was looked at.
+    pub(super) found: Vec<FoundReport>,
+    /// What could not be read.
+    pub(super) unread: Vec<UnreadReport>,
+}
+
+/// The three answers. The order is that in which they outweigh each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// Every policy accepts.
+    Accepted,
+    /// Could not find out.
+    Unavailable,
+    /// A definite no.
+    Rejected,
+}
+
+/// Why.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Reason {
+    /// The stable code.
+    pub(super) code: &'static str,
+    /// For people.
+    pub(super) message: String,
+}
+
+/// What one policy says.
+#[derive(Debug, Serialize)]
+pub(super) struct PolicyReport {
+    /// Its name.
+    pub(super) name: String,
+    /// What it would do.
+    pub(super) mode: &'static str,
+    /// What it says.
+    pub(super) verdict: Verdict,
+    /// Why.
+    pub(super) reason: Option<Reason>,
+    /// What its authorities say.
+    pub(super) authorities: Vec<AuthorityReport>,
+}
+
+/// What one authority says.
+#[derive(Debug, Serialize)]
+pub(super) struct AuthorityReport {
+    /// Its name.
+    pub(super) name: String,
+    /// What it looked for.
+    pub(super) key: Option<String>,
+    /// What it says.
+    pub(super) verdict: Verdict,
+    /// Why.
+    pub(super) reason: Option<Reason>,
+}
+
+/// Signature material.
+#[derive(Debug, Serialize)]
+pub(super) struct FoundReport {
+    /// The repository in which it lies.
+    pub(super) repository: String,
+    /// Where in it.
+    pub(super) place: String,
+    /// How it is stored.
+    pub(super) form: String,
+    /// The manifest that lists it.
+    pub(super) manifest: String,
+    /// What each authority made of it.
+    pub(super) answers: Vec<AnswerReport>,
+}
+
+/// What one authority made of one piece of signature material.
+#[derive(Debug, Serialize)]
+pub(super) struct AnswerReport {
+    /// The policy.
+    pub(super) policy: String,
+    /// The authority.
+    pub(super) authority: String,
+    /// Whether it counts.
+    pub(super) counts: bool,
+    /// Why not.
+    pub(super) reason: Option<Reason>,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Serialize)]
+pub(super) struct UnreadReport {
+    /// The repository.
+    pub(super) repository: String,
+    /// Where in it.
+    pub(super) place: Option<String>,
+    /// Why.
+    pub(super) reason: Reason,
+}
+
+impl Report {
+    pub(super) fn new(verdicts: &[ImageVerdict]) -> Self {
+        Self { images: verdicts.iter().map(ImageReport::new).collect() }
+    }
+
+    pub(super) fn exit_code(&self) -> u8 {
+        match self.images.iter().map(|image| image.verdict).max() {
+            None | Some(Verdict::Accepted) => ACCEPTED,
+            Some(Verdict::Rejected) => REJECTED,
+            Some(Verdict::Unavailable) => UNDECIDED,
+        }
+    }
+}
+
+impl ImageReport {
+    fn new(verdict: &ImageVerdict) -> Self {
+        let policies = match &verdict.basis {
+            Basis::Judged(policies) => policies.iter().map(PolicyReport::new).collect(),
+            _ => Vec::new(),
+        };
+        let alone = alone(&verdict.basis);
+        let said = policies.iter().map(|policy: &PolicyReport| policy.verdict);
+        Self {
+            image: verdict.written.clone(),
+            digest: verdict.digest.map(|digest| digest.to_string()),
+            verdict: said.chain(alone.as_ref().map(verdict_of)).max().unwrap_or(Verdict::Accepted),
+            reason: alone.as_ref().map(Reason::new),
+            policies,
+            found: verdict.report.examined.iter().map(FoundReport::new).collect(),
+            unread: verdict.report.unread.iter().map(UnreadReport::new).collect(),
+        }
+    }
+}
+
+/// The finding of a verdict that no policy gave.
+fn alone(basis: &Basis) -> Option<Finding> {
+    match basis {
+        Basis::Judged(_) | Basis::Ungoverned(Reaction::Allow) | Basis::Unmatched { reaction: Reaction::Allow, .. } => None,
+        Basis::Ungoverned(_) => Some(Finding::Rejected(crate::domain::Rejection::Ungoverned)),
+        Basis::Unmatched { rejection, .. } => Some(Finding::Rejected(rejection.clone())),
+        Basis::Refused { finding, .. } => Some(finding.clone()),
+    }
+}
+
+fn verdict_of(finding: &Finding) -> Verdict {
+    if finding.is_rejection() { Verdict::Rejected } else { Verdict::Unavailable }
+}
+
+impl Reason {
+    fn new(finding: &Finding) -> Self {
+        let message = match finding {
+            Finding::Rejected(rejection) => rejection.to_string(),
+            Finding::Unavailable(cause) => cause.to_string(),
+        };
+        Self { code: finding.code(), message }
+    }
+}
+
+impl PolicyReport {
+    fn new(policy: &PolicyVerdict) -> Self {
+        let finding = policy.finding();
+        Self {
+            name: policy.policy.to_string(),
+            mode: policy.mode.as_str(),
+            verdict: match &policy.outcome {
+                PolicyOutcome::Accepted { .. } => Verdict::Accepted,
+                PolicyOutcome::Rejected(_) => Verdict::Rejected,
+                PolicyOutcome::Unavailable(_) => Verdict::Unavailable,
+            },
+            reason: finding.as_ref().map(Reason::new),
+            authorities: policy
+                .authorities
+                .iter()
+                .map(|authority| {
+                    let finding = finding_of(&authority.outcome);
+                    AuthorityReport {
+                        name: authority.name.to_string(),
+                        key: authority.key.clone(),
+                        verdict: finding.as_ref().map_or(Verdict::Accepted, verdict_of),
+                        reason: finding.as_ref().map(Reason::new),
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+fn finding_of(outcome: &AuthorityOutcome) -> Option<Finding> {
+    match outcome {
+        AuthorityOutcome::Verified(_) | AuthorityOutcome::Trusted => None,
+        AuthorityOutcome::Rejected(rejection) => Some(Finding::Rejected(rejection.clone())),
+        AuthorityOutcome::Unavailable(cause) => Some(Finding::Unavailable(cause.clone())),
+    }
+}
+
+impl FoundReport {
+    fn new(found: &Examined) -> Self {
+        Self {
+            repository: found.repository.to_string(),
+            place: found.origin.place.to_string(),
+            form: found.form.to_string(),
+            manifest: found.origin.manifest.to_string(),
+            answers: found.answers.iter().map(AnswerReport::new).collect(),
+        }
+    }
+}
+
+impl AnswerReport {
+    fn new(answer: &Answer) -> Self {
+        Self {
+            policy: answer.policy.to_string(),
+            authority: answer.authority.to_string(),
+            counts: answer.result.is_ok(),
+            reason: answer.result.as_ref().err().map(|r| Reason::new(&Finding::Rejected(r.clone()))),
+        }
+    }
+}
+
+impl UnreadReport {
+    fn new(unread: &Unread) -> Self {
+        Self {
+            repository: unread.repository.to_string(),
+            place: unread.place.map(|place| place.to_string()),
+            reason: Reason::new(&Finding::Unavailable(unread.cause.clone())),
+        }
+    }
+}
