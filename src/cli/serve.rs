@@ -1,9 +1,33 @@
 //! `sealgate serve`: the admission server, with policies from the cluster or from a folder.
 
+mod cluster;
+mod folder;
+
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::admission::{self, Admission, PolicySource};
+use crate::config::{Config, LogFormat};
+use crate::keychain::DockerConfigFile;
+use crate::policy::PolicyCell;
+use crate::registry;
+use crate::server::{self, Certificate, Server, admin};
+use crate::telemetry::{Health, Metrics, log};
+use crate::verifier::Engine;
+use crate::verifier::ports::Keychain;
+
+use super::{ACCEPTED, wiring};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -19,20 +43,22 @@ pub(super) struct Arguments {
     /// A filter such as `info` or `sealgate=debug`, instead of the setting
     #[arg(long, value_name = "FILTER", env = "SEALGATE_LOG")]
     log_level: Option<String>,
+    /// Seconds to keep serving after the signal to stop, while the cluster learns of it; 0 without a cluster
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=60))]
+    linger: Option<u64>,
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
-    cluster: ClusterArguments,
-    /// Seconds to keep serving after the signal to stop, while the cluster learns of it
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    linger: u64,
+    folder: folder::Arguments,
+    #[command(flatten)]
+    cluster: cluster::Arguments,
 }
 
 /// Where policies come from.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Source {
-    /// Read policies from a folder and serve without any cluster
+    /// Read policies from a folder and serve without any cluster, with a self-signed certificate
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
     /// Read policies from the cluster that this pod runs in
@@ -43,29 +69,116 @@ struct Source {
     kubeconfig: Option<PathBuf>,
 }
 
-/// The names of what the chart made.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Names in the cluster")]
-struct ClusterArguments {
-    /// The release's namespace
-    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "sealgate")]
-    namespace: String,
-    /// This replica, as holder of the lease
-    #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "sealgate")]
-    pod_name: String,
-    /// The Service that the API server calls
-    #[arg(long, value_name = "NAME", default_value = "sealgate")]
-    service: String,
-    /// The port of that Service
-    #[arg(long, value_name = "PORT", default_value_t = 443)]
-    service_port: u16,
-    /// The Secret that keeps the webhook's CA and certificate
-    #[arg(long, value_name = "NAME", default_value = "sealgate-tls")]
-    tls_secret: String,
-    /// The Lease of the leader
-    #[arg(long, value_name = "NAME", default_value = "sealgate")]
-    lease: String,
-    /// The name of both webhook configurations
-    #[arg(long, value_name = "NAME", default_value = "sealgate")]
-    webhook_configuration: String,
+/// What both kinds of service share.
+struct Process {
+    config: Config,
+    metrics: Metrics,
+    health: Health,
+    policies: PolicyCell,
+    listener: TcpListener,
+    linger: Option<u64>,
+    stop: watch::Receiver<bool>,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
+    let Arguments { config, listen, admin_listen, log_level, linger, source, folder, cluster } = arguments;
+    let config = wiring::config(config.as_deref())?;
+    start_log(&config, log_level.as_deref())?;
+    warn_of_plain_http(&config);
+    let (metrics, health, stop) = (Metrics::new(), Health::default(), stop_signal()?);
+    let listener = bind(listen).await?;
+    let admin = admin::serve(bind(admin_listen).await?, health.clone(), metrics.clone(), std::future::pending());
+    info!(version = env!("CARGO_PKG_VERSION"), webhook = %listen, admin = %admin_listen, "starting");
+    let process = Process { config, metrics, health, policies: PolicyCell::default(), listener, linger, stop };
+    let service = async move {
+        match source.policies {
+            Some(path) => folder::serve(process, folder, path).await,
+            None => cluster::serve(process, cluster, source.kubeconfig).await,
+        }
+    };
+    // The admin port answers for as long as the service does.
+    tokio::select! {
+        served = service => served?,
+        () = admin => {}
+    }
+    info!("stopped");
+    Ok(ACCEPTED)
+}
+
+impl Process {
+    /// Answers reviews until it is told to stop.
+    async fn serve<K: Keychain>(
+        self,
+        keychain: K,
+        source: PolicySource,
+        certificate: watch::Receiver<Certificate>,
+        linger: Duration,
+    ) -> anyhow::Result<()> {
+        let registry = registry::Client::new(&wiring::registry(&self.config)?, self.metrics.clone())?;
+        let file = self.config.docker_config_file.clone().map(DockerConfigFile::new);
+        let engine = Engine::new(registry, (keychain, file), self.policies, wiring::defaults(&self.config));
+        let settings = admission::Settings {
+            kinds: wiring::kinds(&self.config)?,
+            workloads: wiring::workloads(&self.config),
+            mirror_pods: wiring::mirror_pods(&self.config),
+            policies: source,
+        };
+        let admission = Arc::new(Admission::new(engine, settings, self.metrics.clone()));
+        let settings = server::Settings {
+            max_connections: self.config.limits.max_connections,
+            body_budget: self.config.limits.body_budget_bytes,
+            timeout: Duration::from_secs(self.config.webhook.timeout_seconds.into()),
+            linger: self.linger.map_or(linger, Duration::from_secs),
+            ..server::Settings::default()
+        };
+        let server = Server::new(admission, settings, certificate, self.metrics, self.health)
+            .context("the TLS settings can't be used")?;
+        server.run(self.listener, stopped(self.stop)).await;
+        Ok(())
+    }
+}
+
+fn start_log(config: &Config, level: Option<&str>) -> anyhow::Result<()> {
+    let format = match config.log.format {
+        LogFormat::Json => log::Format::Json,
+        LogFormat::Plain => log::Format::Plain,
+    };
+    Ok(log::init(level.unwrap_or(&config.log.level), format)?)
+}
+
+fn warn_of_plain_http(config: &Config) {
+    for registry in config.registries.iter().filter(|registry| registry.plain_http) {
+        tracing::warn!(host = %registry.host, "this registry is asked over plain http: anyone on the network can answer in its place");
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
+}
+
+/// True from the first SIGTERM or SIGINT on; the second one ends the process at once.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate()).context("signals can't be received")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("signals can't be received")?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if sender.send_replace(true) {
+                process::exit(130);
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+/// Ready when the process is told to stop.
+fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send {
+    async move {
+        // The sender lives as long as the process.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
 }

@@ -1,0 +1,114 @@
+//! Serving a cluster: policies, pull secrets and the certificate from its API, and the leader's work.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admission::PolicySource;
+use crate::cluster::pull_secrets::{ClusterSource, Limits, PullSecrets};
+use crate::cluster::removal::Configurations;
+use crate::cluster::{certificates, client, policies};
+use crate::controller::{self, Inputs, Managed};
+
+use super::super::wiring;
+use super::{Process, stopped};
+
+/// How long a Service may take to forget an address.
+const LINGER: Duration = Duration::from_secs(10);
+/// How long the leader's writers may take to end.
+const GIVE_BACK: Duration = Duration::from_secs(5);
+
+/// The names of what the chart made.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Names in the cluster")]
+pub(super) struct Arguments {
+    /// The release's namespace
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "sealgate")]
+    namespace: String,
+    /// This replica, as holder of the lease
+    #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "sealgate")]
+    pod_name: String,
+    /// The Service that the API server calls
+    #[arg(long, value_name = "NAME", default_value = "sealgate")]
+    service: String,
+    /// The port of that Service
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    service_port: u16,
+    /// The Secret that keeps the webhook's CA and certificate
+    #[arg(long, value_name = "NAME", default_value = "sealgate-tls")]
+    tls_secret: String,
+    /// The Lease of the leader
+    #[arg(long, value_name = "NAME", default_value = "sealgate")]
+    lease: String,
+    /// The name of both webhook configurations
+    #[arg(long, value_name = "NAME", default_value = "sealgate")]
+    webhook_configuration: String,
+}
+
+pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Option<PathBuf>) -> anyhow::Result<()> {
+    let client = client::connect(kubeconfig.as_deref()).await?;
+    let (stored_sender, stored) = watch::channel(None);
+    let (serving_sender, serving) = watch::channel(None);
+    let (ca_sender, ca_bundle) = watch::channel(None);
+    let pull_secrets =
+        PullSecrets::new(ClusterSource::new(client.clone()), wiring::pull_secrets(&process.config), Limits::default());
+
+    let mut followers = JoinSet::new();
+    followers.spawn(policies::follow(
+        client.clone(),
+        policies::Outlets {
+            cell: process.policies.clone(),
+            stored: stored_sender,
+            condition: process.health.condition("policies"),
+            metrics: process.metrics.clone(),
+        },
+    ));
+    followers.spawn(certificates::follow(
+        client.clone(),
+        arguments.namespace.clone(),
+        arguments.tls_secret.clone(),
+        certificates::Outlets {
+            serving: serving_sender,
+            ca_bundle: ca_sender,
+            condition: process.health.condition("certificate-valid"),
+            metrics: process.metrics.clone(),
+        },
+    ));
+    followers.spawn(pull_secrets.clone().refresh());
+
+    let inputs = Inputs {
+        client,
+        kinds: Arc::new(wiring::kinds(&process.config)?),
+        policies: process.policies.clone(),
+        stored,
+        ca_bundle,
+        health: process.health.clone(),
+        metrics: process.metrics.clone(),
+    };
+    let settings = controller_settings(&process, arguments);
+    let controller = tokio::spawn(controller::run(settings, inputs, stopped(process.stop.clone())));
+
+    process.serve(pull_secrets, PolicySource::Cluster, serving, LINGER).await?;
+    // It stopped with the same signal; what is left is to give the Lease back.
+    let _ = tokio::time::timeout(GIVE_BACK, controller).await;
+    Ok(())
+}
+
+fn controller_settings(process: &Process, arguments: Arguments) -> controller::Settings {
+    let Arguments { namespace, pod_name, service, service_port, tls_secret, lease, webhook_configuration } = arguments;
+    controller::Settings {
+        namespace: namespace.clone(),
+        lease,
+        secret: tls_secret,
+        identity: pod_name,
+        certificate: Managed::Here,
+        configurations: Managed::Here,
+        names: Configurations { mutating: webhook_configuration.clone(), validating: webhook_configuration },
+        webhooks: wiring::webhooks(&process.config, namespace, service, service_port),
+        defaults: wiring::defaults(&process.config),
+    }
+}

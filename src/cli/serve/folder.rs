@@ -1,0 +1,89 @@
+//! Serving without a cluster: policies from a folder, a certificate of our own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info};
+
+use crate::admission::PolicySource;
+use crate::cluster::certificates::self_signed;
+use crate::files::Watcher;
+use crate::policy::{Entry, PolicyCell, PolicySet};
+use crate::telemetry::Metrics;
+use crate::verifier::ports::NoKeychain;
+
+use super::Process;
+
+/// How often the folder is read again.
+const POLL: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With policies from a folder")]
+pub(super) struct Arguments {
+    /// Write the CA of the self-signed certificate to DIR/ca.crt, for curl --cacert
+    #[arg(long, value_name = "DIR", requires = "policies")]
+    self_signed: Option<PathBuf>,
+}
+
+pub(super) async fn serve(process: Process, arguments: Arguments, path: PathBuf) -> anyhow::Result<()> {
+    let condition = process.health.condition("policies");
+    let (watcher, set) = Watcher::start(path.clone())?;
+    publish(&process.policies, &process.metrics, set);
+    condition.met();
+    let names = ["localhost".to_owned(), process.listener.local_addr()?.ip().to_string()];
+    let serving = self_signed(&names, Timestamp::now())?;
+    process.metrics.certificate_expires(serving.expires.as_second());
+    if let Some(folder) = &arguments.self_signed {
+        write_ca(folder, &serving.ca_bundle)?;
+    }
+    // The sender is kept: the certificate does not change.
+    let (_sender, certificate) = watch::channel(Some(serving.key));
+    let reload = tokio::spawn(follow(watcher, process.policies.clone(), process.metrics.clone()));
+    let source = PolicySource::Folder(path.display().to_string());
+    let served = process.serve(NoKeychain, source, certificate, Duration::ZERO).await;
+    reload.abort();
+    served
+}
+
+/// Reads the folder again and again. A set that can't be read leaves the last good one in force, loudly.
+async fn follow(mut watcher: Watcher, policies: PolicyCell, metrics: Metrics) {
+    let mut ticks = interval(POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let polled = tokio::task::spawn_blocking(move || {
+            let answer = watcher.poll();
+            (watcher, answer)
+        });
+        let Ok((back, answer)) = polled.await else { return };
+        watcher = back;
+        match answer {
+            None => {}
+            Some(Ok(set)) => publish(&policies, &metrics, set),
+            Some(Err(problem)) => {
+                metrics.policy_reload_failed();
+                error!(%problem, "the changed policies can't be used; the last good ones stay in force");
+            }
+        }
+    }
+}
+
+fn publish(policies: &PolicyCell, metrics: &Metrics, set: PolicySet) {
+    let broken = set.entries().iter().filter(|entry| matches!(entry, Entry::Broken(_))).count();
+    let valid = set.entries().len().saturating_sub(broken);
+    metrics.policies(valid, broken);
+    info!(valid, broken, "policies loaded");
+    policies.store(set);
+}
+
+fn write_ca(folder: &Path, ca: &str) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{}: can't be made", folder.display()))?;
+    let path = folder.join("ca.crt");
+    fs::write(&path, ca).with_context(|| format!("{}: can't be written", path.display()))
+}
