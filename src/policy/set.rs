@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{Digest, Pattern, Repository};
 
-use super::model::{Mode, Policy, PolicyError};
+use super::model::{Mode, Policy, PolicyError, PolicyParts};
 use super::selector::{LabelSelector, Labels};
 
 /// All policies at one moment, with the namespace labels that were known at that moment.
@@ -71,6 +71,12 @@ impl PolicySet {
         self.namespaces.get(namespace)
     }
 
+    /// The same policies, as if each governed every namespace: for asking about an image where no namespace is meant.
+    pub fn everywhere(self) -> Result<Self, PolicyError> {
+        let entries = self.entries.into_iter().map(Entry::everywhere).collect::<Result<_, _>>()?;
+        Ok(Self { entries, namespaces: BTreeMap::new() })
+    }
+
     /// The strictest mode of any policy; nothing when there are none.
     pub fn strictest(&self) -> Option<Mode> {
         self.entries.iter().map(Entry::mode).max()
@@ -99,6 +105,17 @@ impl Entry {
         match self {
             Self::Valid(policy) => Some(policy),
             Self::Broken(_) => None,
+        }
+    }
+
+    fn everywhere(self) -> Result<Self, PolicyError> {
+        let (namespaces, namespace_selector) = (Vec::new(), LabelSelector::default());
+        match self {
+            Self::Valid(policy) => {
+                let parts = PolicyParts { namespaces, namespace_selector, ..policy.parts().clone() };
+                Ok(Self::Valid(Box::new(Policy::new(parts)?)))
+            }
+            Self::Broken(broken) => Ok(Self::Broken(Box::new(BrokenPolicy { namespaces, namespace_selector, ..*broken }))),
         }
     }
 

@@ -14,6 +14,7 @@ use tracing::{error, info};
 use crate::admission::PolicySource;
 use crate::cluster::certificates::self_signed;
 use crate::files::Watcher;
+use crate::keychain::DockerConfigFile;
 use crate::policy::{Entry, PolicyCell, PolicySet};
 use crate::telemetry::Metrics;
 use crate::verifier::ports::NoKeychain;
@@ -46,7 +47,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, path: PathBuf)
     let (_sender, certificate) = watch::channel(Some(serving.key));
     let reload = tokio::spawn(follow(watcher, process.policies.clone(), process.metrics.clone()));
     let source = PolicySource::Folder(path.display().to_string());
-    let served = process.serve(NoKeychain, source, certificate, Duration::ZERO).await;
+    let served = process.serve(None::<DockerConfigFile>, source, certificate, Duration::ZERO).await;
     reload.abort();
     served
 }
