@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::api;
-use crate::cluster::webhooks::{self, Reach, Templates};
+use crate::cluster::webhooks::{self, Reach};
 use crate::config;
 use crate::telemetry::metrics;
 

@@ -51,6 +51,17 @@ pub struct Defaults {
     pub ungoverned: Reaction,
 }
 
+impl Mode {
+    /// The word for it, as in a policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Audit => "Audit",
+            Self::Warn => "Warn",
+            Self::Enforce => "Enforce",
+        }
+    }
+}
+
 impl Default for Defaults {
     fn default() -> Self {
         Self { unmatched: Reaction::Deny, ungoverned: Reaction::Allow }

@@ -17,7 +17,6 @@ use crate::files::Watcher;
 use crate::keychain::DockerConfigFile;
 use crate::policy::{Entry, PolicyCell, PolicySet};
 use crate::telemetry::Metrics;
-use crate::verifier::ports::NoKeychain;
 
 use super::Process;
 
