@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::api;
 use crate::cluster::webhooks::{self, Reach};
 use crate::config;
-use crate::telemetry::metrics;
 
 use super::{ACCEPTED, output, wiring};
 
@@ -39,8 +38,6 @@ enum What {
 enum Page {
     /// The command line
     Cli,
-    /// The metrics
-    Metrics,
     /// The fields of a ClusterSignaturePolicy
     Policy,
 }
@@ -69,7 +66,6 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<u8> {
         What::Crds => output::yaml(&api::crd())?,
         What::ValuesSchema => output::json(&config::schema())?,
         What::Docs { page: Page::Cli } => output::text(&command_line())?,
-        What::Docs { page: Page::Metrics } => output::text(&metrics::reference())?,
         What::Docs { page: Page::Policy } => output::text(&api::reference())?,
         What::Webhooks(arguments) => webhook_configurations(arguments)?,
     }

@@ -31,11 +31,6 @@ pub(super) fn complain(error: &anyhow::Error) {
     let _ = writeln!(io::stderr().lock(), "sealgate: {error:#}");
 }
 
-/// A remark beside the data.
-pub(super) fn remark(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
 /// The reader of a pipe went away, as `head` does: not an error of ours.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)

@@ -97,7 +97,8 @@ async fn ask(arguments: &Arguments, policies: PolicySet, namespace: String) -> a
     let keychain = docker_config(arguments.docker_config.as_deref())?.map(DockerConfigFile::new);
     let cell = PolicyCell::default();
     cell.store(policies);
-    let deadline = Instant::now().checked_add(Duration::from_secs(arguments.timeout)).context("the timeout is too long")?;
+    let deadline =
+        Instant::now().checked_add(Duration::from_secs(arguments.timeout)).context("the timeout is too long")?;
     let context = PullContext { namespace: namespace.clone(), ..PullContext::default() };
     let question = Question { namespace, images: arguments.images.clone(), context, deadline };
     Ok(Engine::new(registry, keychain, cell, Defaults::default()).verify(&question).await)

@@ -95,9 +95,5 @@ pub(super) fn webhooks(config: &Config, namespace: String, service: String, port
 }
 
 pub(super) fn pull_secrets(config: &Config) -> Scope {
-    if config.pull_secrets.cluster {
-        Scope::Cluster
-    } else {
-        Scope::Namespaces(config.pull_secrets.namespaces.clone())
-    }
+    if config.pull_secrets.cluster { Scope::Cluster } else { Scope::Namespaces(config.pull_secrets.namespaces.clone()) }
 }

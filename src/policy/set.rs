@@ -115,7 +115,9 @@ impl Entry {
                 let parts = PolicyParts { namespaces, namespace_selector, ..policy.parts().clone() };
                 Ok(Self::Valid(Box::new(Policy::new(parts)?)))
             }
-            Self::Broken(broken) => Ok(Self::Broken(Box::new(BrokenPolicy { namespaces, namespace_selector, ..*broken }))),
+            Self::Broken(broken) => {
+                Ok(Self::Broken(Box::new(BrokenPolicy { namespaces, namespace_selector, ..*broken })))
+            }
         }
     }
 

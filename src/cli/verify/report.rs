@@ -159,7 +159,9 @@ impl ImageReport {
 /// The finding of a verdict that no policy gave.
 fn alone(basis: &Basis) -> Option<Finding> {
     match basis {
-        Basis::Judged(_) | Basis::Ungoverned(Reaction::Allow) | Basis::Unmatched { reaction: Reaction::Allow, .. } => None,
+        Basis::Judged(_) | Basis::Ungoverned(Reaction::Allow) | Basis::Unmatched { reaction: Reaction::Allow, .. } => {
+            None
+        }
         Basis::Ungoverned(_) => Some(Finding::Rejected(crate::domain::Rejection::Ungoverned)),
         Basis::Unmatched { rejection, .. } => Some(Finding::Rejected(rejection.clone())),
         Basis::Refused { finding, .. } => Some(finding.clone()),
