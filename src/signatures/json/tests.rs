@@ -1,0 +1,28 @@
+use serde_json::json;
+
+use super::parse;
+
+#[test]
+fn a_document_is_read_as_serde_json_reads_it() {
+    let text = r#"{"a": [null, true, -1, 18446744073709551615, 1.5, "\u00e9"], "b": {"a": {}}}"#;
+    let expected = json!({"a": [null, true, -1, u64::MAX, 1.5, "é"], "b": {"a": {}}});
+    assert_eq!(parse(text.as_bytes()).unwrap(), expected);
+}
+
+#[test]
+fn a_member_that_occurs_twice_is_refused_at_any_depth() {
+    for text in [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"b":2,"a":3}}]"#, r#"{"a":1,"\u0061":2}"#] {
+        let error = parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(r#"the member "a" occurs twice"#), "{error}");
+    }
+    assert!(parse(br#"{"a":{"a":1},"A":2}"#).is_ok());
+}
+
+#[test]
+fn what_is_not_one_document_is_refused() {
+    for text in ["", " ", "{} {}", "{}x", "\u{feff}{}", "{'a':1}", r#"{"a":1,}"#, "NaN", r#"{"a":1e999}"#] {
+        assert!(parse(text.as_bytes()).is_err(), "{text}");
+    }
+    assert!(parse(b"\"\xff\"").is_err());
+    assert!(parse(&b"[".repeat(1_000_000)).is_err());
+}
