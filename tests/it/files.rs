@@ -164,6 +164,15 @@ fn a_mounted_config_map_is_read_and_its_swap_is_seen() {
     assert_eq!(names(&watcher.poll().unwrap().unwrap()), ["after"]);
 }
 
+#[test]
+fn the_example_policies_are_valid() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies");
+    assert_eq!(
+        names(&load(&examples).unwrap()),
+        ["development", "gitlab-images", "no-docker-hub", "production", "released-images", "trial", "vendor-images"]
+    );
+}
+
 fn named(name: &str) -> String {
     GOOD.replace("one-key", name)
 }
