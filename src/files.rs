@@ -1,7 +1,7 @@
 //! `--policies PATH`: a folder (or one file) of policies, read as the API server and [`crate::api`] would read them.
 //!
 //! Read are `*.yaml`, `*.yml` and `*.json`, with one or more documents each, of two kinds: `ClusterSignaturePolicy`, and
-//! `Namespace` for its labels. Anything else is an error, and so is a policy that can't be used: there is no status that
+//! `Namespace` for its labels; a `List` stands for its items. Anything else is an error, and so is a policy that can't be used: there is no status that
 //! would tell. Names that begin with a dot are left out (a mounted `ConfigMap` keeps its versions under such names), and so
 //! are folders.
 //!
@@ -96,11 +96,14 @@ pub struct Position {
     pub path: PathBuf,
     /// The document in it, from 1.
     pub document: usize,
+    /// The item, from 1, where the document is a `List` as `kubectl get -o yaml` prints it.
+    pub item: Option<usize>,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: document {}", self.path.display(), self.document)
+        write!(f, "{}: document {}", self.path.display(), self.document)?;
+        self.item.map_or(Ok(()), |item| write!(f, ", item {item}"))
     }
 }
 
@@ -191,8 +194,7 @@ fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<PolicySet, FilesError> {
     let mut policies = BTreeMap::new();
     let mut namespaces = BTreeMap::new();
     for (path, bytes) in files {
-        for (i, document) in documents(path, bytes)?.into_iter().enumerate() {
-            let at = Position { path: path.clone(), document: i.saturating_add(1) };
+        for (at, document) in objects(path, bytes)? {
             match document {
                 Value::Null => {}
                 Value::Object(object) if is(&object, api::API_VERSION, api::KIND) => {
@@ -212,6 +214,24 @@ fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<PolicySet, FilesError> {
         policies.into_values().map(|(_, entry)| entry).collect(),
         namespaces.into_iter().map(|(name, (_, labels))| (name, labels)).collect(),
     ))
+}
+
+/// The documents of a file, with the items of a `List` in its place.
+fn objects(path: &Path, bytes: &[u8]) -> Result<Vec<(Position, Value)>, FilesError> {
+    let mut objects = Vec::new();
+    for (document, value) in (1..).zip(documents(path, bytes)?) {
+        let at = |item| Position { path: path.to_owned(), document, item };
+        match value {
+            Value::Object(mut list) if is(&list, "v1", "List") => match list.remove("items") {
+                Some(Value::Array(items)) => {
+                    objects.extend((1..).zip(items).map(|(item, value)| (at(Some(item)), value)));
+                }
+                _ => return Err(FilesError::Document { at: at(None), problem: "items: expected a list".into() }),
+            },
+            value => objects.push((at(None), value)),
+        }
+    }
+    Ok(objects)
 }
 
 fn documents(path: &Path, bytes: &[u8]) -> Result<Vec<Value>, FilesError> {

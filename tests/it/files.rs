@@ -35,6 +35,24 @@ fn one_file_can_be_read_alone() {
     assert_eq!(names(&load(&folder.0.join("a.yaml")).unwrap()), ["one-key"]);
 }
 
+/// `kubectl get csigpol -o yaml`, which denials name.
+#[test]
+fn a_list_stands_for_its_items() {
+    let list = |second: &str| {
+        let items = [GOOD, second].map(|text| serde_saphyr::from_str::<serde_json::Value>(text).unwrap());
+        serde_json::json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}).to_string()
+    };
+    let folder = Folder::new("list");
+    folder.write("a.yaml", &list(&named("other")));
+    assert_eq!(names(&load(&folder.0).unwrap()), ["one-key", "other"]);
+
+    folder.write("a.yaml", &list(&named("other").replace("  match:", "  typo: 1\n  match:")));
+    let error = load(&folder.0).unwrap_err().to_string();
+    assert!(error.contains("document 1, item 2: policy other: spec.typo: unknown field"), "{error}");
+    folder.write("a.yaml", "apiVersion: v1\nkind: List\nitems: {}\n");
+    assert!(load(&folder.0).is_err());
+}
+
 #[test]
 fn what_cannot_be_read_stops_a_start_and_is_named() {
     let unknown_field = GOOD.replace("  match:", "  matches: {}\n  match:");
