@@ -24,6 +24,7 @@ const GIVE_BACK: Duration = Duration::from_secs(5);
 
 /// The names of what the chart made.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "Names in the cluster")]
 pub(super) struct Arguments {
     /// The release's namespace

@@ -24,6 +24,7 @@ use super::Process;
 const POLL: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(next_help_heading = "With policies from a folder")]
 pub(super) struct Arguments {
     /// Write the CA of the self-signed certificate to DIR/ca.crt, for curl --cacert
