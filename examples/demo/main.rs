@@ -231,7 +231,7 @@ fn post(work: &Path, webhook: &str, name: &str, review: &Value) -> anyhow::Resul
 fn command(work: &Path, webhook: &str, name: &str) -> Vec<String> {
     let work = work.display();
     let words = format!(
-        "curl -sS --cacert {work}/ca.crt -H 'Content-Type:application/json' --data @{work}/{webhook}-{name}.json https://{WEBHOOK}/{webhook}/pods?timeout=10s"
+        "curl -sS --cacert {work}/ca.crt -H 'Content-Type:application/json' --data @{work}/{webhook}-{name}.json https://{WEBHOOK}/{webhook}?timeout=10s"
     );
     words.split(' ').map(str::to_owned).collect()
 }
