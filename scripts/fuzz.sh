@@ -7,5 +7,6 @@ fuzz=$(scripts/cargo-tool.sh cargo-fuzz 0.13.1)
 export RUSTC_BOOTSTRAP=1
 "$fuzz" list | while read -r target; do
   echo "fuzz: $target for $1 s"
-  "$fuzz" run "$target" -- -max_total_time="$1" -rss_limit_mb=512 -timeout=5
+  mkdir -p "fuzz/corpus/$target"
+  "$fuzz" run "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- -max_total_time="$1" -rss_limit_mb=512 -timeout=5
 done

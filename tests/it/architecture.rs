@@ -253,6 +253,50 @@ fn long_files_are_seen() {
     assert_eq!(seen("src/policy/mod.rs", 1), 1);
 }
 
+/// Names and versions in a lock file.
+fn locked(lock: &str) -> Vec<(&str, &str)> {
+    let value = |package: &'_ str, key: &str| -> Option<(usize, usize)> {
+        let start = package.find(&format!("\n{key} = \""))? + key.len() + 5;
+        Some((start, start + package[start..].find('"')?))
+    };
+    let packages = lock.split("[[package]]").skip(1);
+    packages
+        .map(|package| {
+            let (name, version) = (value(package, "name").unwrap(), value(package, "version").unwrap());
+            (&package[name.0..name.1], &package[version.0..version.1])
+        })
+        .collect()
+}
+
+/// The parsers of hostile bytes that there may be only one of.
+const ONCE: [&str; 5] = ["der", "http", "hyper", "rustls", "spki"];
+/// What must not come in by any way.
+const BANNED: [&str; 3] = ["native-tls", "openssl", "openssl-sys"];
+
+fn dependencies_at_fault(lock: &str) -> Vec<String> {
+    let packages = locked(lock);
+    let versions = |name: &str| packages.iter().filter(|(found, _)| *found == name).count();
+    let several = ONCE.iter().filter(|name| versions(name) > 1).map(|name| format!("{name} in several versions"));
+    let banned = BANNED.iter().filter(|name| versions(name) > 0).map(|name| format!("{name} is banned"));
+    several.chain(banned).collect()
+}
+
+#[test]
+fn sup_03_dependencies_are_bounded_and_checked_by_lint() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    assert!(locked(&lock).len() > 100);
+    assert_eq!(dependencies_at_fault(&lock), [""; 0]);
+    let twice = lock.replace("name = \"h2\"", "name = \"hyper\"");
+    assert_eq!(dependencies_at_fault(&twice), ["hyper in several versions"]);
+    let openssl = lock.replace("name = \"h2\"", "name = \"openssl\"");
+    assert_eq!(dependencies_at_fault(&openssl), ["openssl is banned"]);
+    // Licences and sources are for `cargo deny`, and so is `ring`, which stands in the lock file without being built.
+    let lint = fs::read_to_string(root().join("scripts/lint.sh")).unwrap();
+    assert!(lint.contains("check bans licenses sources"));
+    let deny = fs::read_to_string(root().join("deny.toml")).unwrap();
+    assert!(["ring", "openssl"].iter().all(|name| deny.contains(&format!("crate = \"{name}\""))));
+}
+
 #[test]
 fn sup_04_unsafe_code_is_forbidden() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();

@@ -22,6 +22,7 @@ mod cli;
 mod cluster;
 mod engine;
 mod files;
+mod fuzz;
 mod image;
 mod network;
 mod policies;
