@@ -4,7 +4,9 @@
 //! ECDSA signatures are DER and nothing else: the backend encodes what it has parsed and compares.
 
 use aws_lc_rs::digest::{Digest as Hash, SHA256};
-use aws_lc_rs::signature::{ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA512_ASN1, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA512_ASN1, EcdsaVerificationAlgorithm, UnparsedPublicKey,
+};
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha512};
 
@@ -34,28 +36,34 @@ pub(super) enum Scheme {
     Ed25519ph,
 }
 
+/// Who computes a scheme.
+enum Backend {
+    /// The `sigstore` crate, from the SPKI.
+    Sigstore(SigningScheme),
+    /// aws-lc-rs, from the point.
+    AwsLc(&'static EcdsaVerificationAlgorithm),
+    /// ed25519-dalek, from the point.
+    Dalek,
+}
+
 impl Scheme {
     /// Whether the key signed `message`.
     pub(super) fn verifies(self, spki: &[u8], raw: &[u8], message: &[u8], signature: &[u8]) -> bool {
-        match self.in_crate() {
-            Some(scheme) => adapter::verifies(scheme, spki, message, signature),
-            None if self == Self::Ed25519ph => verifies_ed25519ph(raw, message, signature),
-            None => {
-                let algorithm =
-                    if self == Self::P521Sha256 { &ECDSA_P521_SHA256_ASN1 } else { &ECDSA_P521_SHA512_ASN1 };
-                UnparsedPublicKey::new(algorithm, raw).verify(message, signature).is_ok()
-            }
+        match self.backend() {
+            Backend::Sigstore(scheme) => adapter::verifies(scheme, spki, message, signature),
+            Backend::AwsLc(algorithm) => UnparsedPublicKey::new(algorithm, raw).verify(message, signature).is_ok(),
+            Backend::Dalek => verifies_ed25519ph(raw, message, signature),
         }
     }
 
     /// Whether the key signed the message with this SHA-256; never true for schemes that need more.
     pub(super) fn verifies_digest(self, spki: &[u8], raw: &[u8], digest: &Digest, signature: &[u8]) -> bool {
-        match self.in_crate() {
+        match self.backend() {
             _ if !self.needs_only_sha256() => false,
-            Some(scheme) => adapter::verifies_digest(scheme, spki, digest.as_bytes(), signature),
-            None => Hash::import_less_safe(digest.as_bytes(), &SHA256).is_ok_and(|hash| {
-                UnparsedPublicKey::new(&ECDSA_P521_SHA256_ASN1, raw).verify_digest(&hash, signature).is_ok()
-            }),
+            Backend::Sigstore(scheme) => adapter::verifies_digest(scheme, spki, digest.as_bytes(), signature),
+            Backend::AwsLc(algorithm) => Hash::import_less_safe(digest.as_bytes(), &SHA256)
+                .is_ok_and(|hash| UnparsedPublicKey::new(algorithm, raw).verify_digest(&hash, signature).is_ok()),
+            Backend::Dalek => false,
         }
     }
 
@@ -67,15 +75,17 @@ impl Scheme {
         }
     }
 
-    fn in_crate(self) -> Option<SigningScheme> {
+    fn backend(self) -> Backend {
         match self {
-            Self::P256Sha256 => Some(SigningScheme::EcdsaP256Sha256),
-            Self::P384Sha256 => Some(SigningScheme::EcdsaP384Sha256),
-            Self::P384Sha384 => Some(SigningScheme::EcdsaP384Sha384),
-            Self::RsaPkcs1Sha256 => Some(SigningScheme::RsaPkcs1Sha256),
-            Self::RsaPssSha256 => Some(SigningScheme::RsaPssSha256),
-            Self::Ed25519 => Some(SigningScheme::Ed25519),
-            Self::P521Sha256 | Self::P521Sha512 | Self::Ed25519ph => None,
+            Self::P256Sha256 => Backend::Sigstore(SigningScheme::EcdsaP256Sha256),
+            Self::P384Sha256 => Backend::Sigstore(SigningScheme::EcdsaP384Sha256),
+            Self::P384Sha384 => Backend::Sigstore(SigningScheme::EcdsaP384Sha384),
+            Self::P521Sha256 => Backend::AwsLc(&ECDSA_P521_SHA256_ASN1),
+            Self::P521Sha512 => Backend::AwsLc(&ECDSA_P521_SHA512_ASN1),
+            Self::RsaPkcs1Sha256 => Backend::Sigstore(SigningScheme::RsaPkcs1Sha256),
+            Self::RsaPssSha256 => Backend::Sigstore(SigningScheme::RsaPssSha256),
+            Self::Ed25519 => Backend::Sigstore(SigningScheme::Ed25519),
+            Self::Ed25519ph => Backend::Dalek,
         }
     }
 }
