@@ -85,7 +85,7 @@ pub enum FilesError {
         /// Its name.
         name: String,
         /// Where the first one is.
-        first: Position,
+        first: Box<Position>,
     },
 }
 
@@ -305,7 +305,7 @@ fn insert<T>(
             Ok(())
         }
         Slot::Occupied(slot) => {
-            Err(FilesError::Duplicate { at, kind, name: slot.key().clone(), first: slot.get().0.clone() })
+            Err(FilesError::Duplicate { at, kind, name: slot.key().clone(), first: Box::new(slot.get().0.clone()) })
         }
     }
 }

@@ -3,6 +3,7 @@
 //! `tests/fixtures/policies/invalid` begins each file with two lines: what reading it answers, and what the API server
 //! answers (`stores it` where its rules can't tell); the second is for the tests against a live one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,19 @@ fn pol_13_a_policy_that_is_stored_all_the_same_denies_its_images_and_no_others()
     let set = set(&spec);
     assert!(is_denied(&set, "shop", "registry.example.com/acme/app:1"));
     assert!(!is_denied(&set, "shop", "registry.example.com/other/app:1"));
+}
+
+#[test]
+fn flt_22_a_garbage_policy_leaves_the_others_as_they_are() {
+    for garbage in [json!(null), json!("spec"), json!([]), json!({"match": 1, "authorities": "all"})] {
+        let shop =
+            json!({"match": {"images": ["registry.example.com/shop/**"], "namespaces": ["shop"]}, "broken": garbage});
+        let set = PolicySet::new(vec![compile("garbage", &shop), compile("good", &good())], BTreeMap::new());
+        assert!(is_denied(&set, "shop", "registry.example.com/shop/web:1"));
+        assert!(!is_denied(&set, "shop", "registry.example.com/acme/app:1"));
+        assert!(!is_denied(&set, "test", "registry.example.com/shop/web:1"));
+        assert!(matches!(compile("garbage", &garbage), Entry::Broken(broken) if broken.mode == Mode::Enforce));
+    }
 }
 
 #[test]
@@ -191,7 +205,7 @@ fn good() -> Value {
 }
 
 fn set(spec: &Value) -> PolicySet {
-    PolicySet::new(vec![compile("p", spec)], std::collections::BTreeMap::default())
+    PolicySet::new(vec![compile("p", spec)], BTreeMap::new())
 }
 
 /// Whether a broken policy speaks against the image.
