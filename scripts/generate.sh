@@ -20,5 +20,9 @@ rm "$out/config.schema.json"
 cat deploy/namespace.yaml "$out/deploy/chart.yaml" >"$out/deploy/install.yaml"
 rm "$out/deploy/chart.yaml"
 
+for page in cli policy; do
+  "$sealgate" generate docs $page >"$out/docs/reference/$page.md"
+done
+
 # The rows of the scoreboard and their tests.
 SEALGATE_GENERATE=$out cargo test --quiet --locked --test it scoreboard::the_page >/dev/null

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 . tests/cluster/env.sh
 
 echo "lint: dependencies (deny.toml)"
+# row: SUP-03 cargo deny: bans, licences, sources
 deny=$(scripts/cargo-tool.sh cargo-deny 0.20.2 --no-default-features)
 "$deny" --log-level warn --offline check bans licenses sources
 

@@ -67,8 +67,8 @@ if docker info >/dev/null 2>&1; then kind_cluster; else own_cluster; fi
 trap finish EXIT
 
 step "2. The image of sealgate, in the registry at $registry"
-OUT=$STATE/image scripts/image.sh
-in_cluster crane push --insecure "$STATE/image" "$registry/sealgate:demo" >/dev/null 2>&1
+[ -n "${SEALGATE_IMAGE:-}" ] || scripts/image.sh
+in_cluster crane push --insecure "${SEALGATE_IMAGE:-dist/image}" "$registry/sealgate:demo" >/dev/null 2>&1
 
 step "3. Two images of an application: one signed with cosign and a key, one not"
 rm -rf "$KEYS"
