@@ -20,6 +20,17 @@ pub enum Mode {
     Enforce,
 }
 
+impl Mode {
+    /// The word for it, as in a policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Audit => "Audit",
+            Self::Warn => "Warn",
+            Self::Enforce => "Enforce",
+        }
+    }
+}
+
 /// What a setting does in a case that no policy decides. The order is that of strictness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reaction {
@@ -49,17 +60,6 @@ pub struct Defaults {
     pub unmatched: Reaction,
     /// Namespaces that no policy governs.
     pub ungoverned: Reaction,
-}
-
-impl Mode {
-    /// The word for it, as in a policy.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Audit => "Audit",
-            Self::Warn => "Warn",
-            Self::Enforce => "Enforce",
-        }
-    }
 }
 
 impl Default for Defaults {

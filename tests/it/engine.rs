@@ -408,14 +408,17 @@ async fn the_verdict_does_not_depend_on_the_order_of_arrival() {
     let (key, stranger) = (SigningKey::new(), SigningKey::new());
     let (world, digest) = world(&[&key]);
     let other = Digest::of(b"another image");
+    let elsewhere = legacy_signature(&key, &Digest::of(b"a third"));
     let steps = [
         found(placed(legacy_signature(&stranger, &digest), Place::LegacyTag, 0)),
-        found(placed(legacy_signature(&key, &other), Place::LegacyTag, 1)),
-        found(placed(signature(&stranger, &Digest::of(b"a third")), Place::ReferrersApi, 0)),
+        found(placed(elsewhere.clone(), Place::LegacyTag, 1)),
+        found(placed(legacy_signature(&key, &other), Place::ReferrersApi, 0)),
+        found(placed(elsewhere, Place::FallbackTag, 0)),
     ];
     world.registry.script_evidence(APP, digest, &steps);
     let verdict = world.ask_one(APP_V1).await;
-    assert_eq!(rejection(&verdict), Rejection::DigestMismatch { signed: other.to_string() });
+    let signed = Digest::of(b"a third").to_string();
+    assert_eq!(rejection(&verdict), Rejection::DigestMismatch { signed }, "the nearest, and the first of equals");
     let reversed: Vec<Step> = steps.into_iter().rev().collect();
     world.registry.script_evidence(APP, digest, &reversed);
     assert_eq!(world.ask_one(APP_V1).await, verdict);

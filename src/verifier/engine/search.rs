@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::domain::{Digest, PinnedImage, Rejection, Repository, Unavailable};
 use crate::policy::{Answer, AuthorityOutcome, Examined, Policy, PolicyOutcome, Trust, Unread, evaluate};
 use crate::signatures::{self, Demand, Form, PublicKey, VerifiedSignature};
-use crate::verifier::ports::{Candidate, Evidence, Keychain, Origin, Place, Registry, UntrustedContent};
+use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, UntrustedContent};
 
 use super::MAX_CANDIDATES;
 use super::judge::Case;
@@ -35,7 +35,6 @@ struct Want<'a> {
     terms: Arc<Terms>,
     askers: Vec<(&'a Policy, usize)>,
     verified: Option<VerifiedSignature>,
-    nearest: Option<(Nearness, Rejection)>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -43,9 +42,6 @@ struct Terms {
     key: PublicKey,
     annotations: BTreeMap<String, String>,
 }
-
-/// The least is reported: the one that came nearest, then by where it lies, which does not depend on the order of arrival.
-type Nearness = (Reverse<u8>, u8, Digest, usize);
 
 impl<'a> Search<'a> {
     pub(super) fn new(image: &'a PinnedImage, at: &'a Repository, policies: Vec<&'a Policy>) -> Self {
@@ -129,7 +125,7 @@ impl<'a> Search<'a> {
 
     /// Verifies a candidate for everything that has not been found yet, off the async threads.
     async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
-        let origin = candidate.origin.clone();
+        let place = candidate.origin.place;
         let open: Vec<_> = self.wants.iter().filter(|want| want.verified.is_none()).map(|w| w.terms.clone()).collect();
         let image = self.image.clone();
         let _turn = case.engine.processors.acquire().await;
@@ -144,7 +140,7 @@ impl<'a> Search<'a> {
             Ok(results) => results,
             Err(fault) => match fault.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                Err(_) => return self.interrupted(origin.place),
+                Err(_) => return self.interrupted(place),
             },
         };
         let mut answers = Vec::new();
@@ -154,7 +150,7 @@ impl<'a> Search<'a> {
                 let authority = policy.parts().authorities.get(*i)?.name.clone();
                 Some(Answer { policy: policy.parts().name.clone(), authority, result: answer.clone() })
             }));
-            want.take(result, &origin);
+            want.verified = result.ok();
         }
         answers
     }
@@ -184,7 +180,8 @@ impl<'a> Search<'a> {
             .collect()
     }
 
-    /// Why something was not found: what could not be read may hold it, and so may what was too much to look at.
+    /// Why something was not found: what could not be read may hold it, and so may what was too much to look at. Of several
+    /// rejections the one that came nearest is told, then the first by where it lies; the order of arrival is chance.
     fn failure(&self, want: &Want<'_>) -> AuthorityOutcome {
         let by_place = |unread: &&Unread| (unread.place.map_or(u8::MAX, |p| p as u8), unread.cause.to_string());
         if let Some(unread) = self.unread.iter().min_by_key(by_place) {
@@ -193,8 +190,10 @@ impl<'a> Search<'a> {
         if self.too_many {
             return AuthorityOutcome::Rejected(Rejection::TooManySignatures { limit: MAX_CANDIDATES });
         }
-        AuthorityOutcome::Rejected(match &want.nearest {
-            Some((_, rejection)) => rejection.clone(),
+        let rejections = self.examined.iter().filter_map(|found| Some((want.rejection(found)?, &found.origin)));
+        let nearest = rejections.min_by_key(|(r, at)| (Reverse(r.nearness()), at.place as u8, at.manifest, at.layer));
+        AuthorityOutcome::Rejected(match nearest {
+            Some((rejection, _)) => rejection.clone(),
             None => Rejection::NoSignature { looked_at: self.places() },
         })
     }
@@ -206,17 +205,12 @@ impl<'a> Search<'a> {
 }
 
 impl Want<'_> {
-    fn take(&mut self, result: Result<VerifiedSignature, Rejection>, origin: &Origin) {
-        match result {
-            Ok(signature) => self.verified = Some(signature),
-            Err(rejection) => {
-                let nearness = Reverse(rejection.nearness());
-                let nearness = (nearness, origin.place as u8, origin.manifest, origin.layer);
-                if self.nearest.as_ref().is_none_or(|(other, _)| nearness < *other) {
-                    self.nearest = Some((nearness, rejection));
-                }
-            }
-        }
+    /// Why a candidate is not what is wanted.
+    fn rejection<'e>(&self, found: &'e Examined) -> Option<&'e Rejection> {
+        let (policy, i) = self.askers.first()?;
+        let authority = policy.parts().authorities.get(*i)?;
+        let is_mine = |answer: &&Answer| answer.policy == policy.parts().name && answer.authority == authority.name;
+        found.answers.iter().find(is_mine)?.result.as_ref().err()
     }
 }
 
@@ -229,12 +223,7 @@ fn wants<'a>(policies: &[&'a Policy]) -> Vec<Want<'a>> {
             let terms = Terms { key: key.clone(), annotations: parts.annotations.clone() };
             match wants.iter_mut().find(|want| *want.terms == terms) {
                 Some(want) => want.askers.push((policy, i)),
-                None => wants.push(Want {
-                    terms: Arc::new(terms),
-                    askers: vec![(policy, i)],
-                    verified: None,
-                    nearest: None,
-                }),
+                None => wants.push(Want { terms: Arc::new(terms), askers: vec![(policy, i)], verified: None }),
             }
         }
     }
