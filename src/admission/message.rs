@@ -40,6 +40,13 @@ pub(super) struct Objection<'a> {
     pub(super) finding: Finding,
 }
 
+impl Objection<'_> {
+    /// Whether it is about the object as a whole; the image is then only one of many.
+    pub(super) fn is_about_the_object(&self) -> bool {
+        matches!(self.finding, Finding::Rejected(Rejection::TooManyImages { .. }))
+    }
+}
+
 /// A denial of an object whose images are not to blame, or can't be told.
 pub(super) fn refusal(rejection: &Rejection) -> Denial {
     plain_denial(Finality::Rejected, rejection.code(), &rejection.to_string())
@@ -72,20 +79,20 @@ pub(super) fn denial(objections: &[Objection<'_>], pod_spec: &[String], source: 
 fn text(objections: &[&Objection<'_>], finality: Finality, source: &PolicySource) -> String {
     let mut tail = String::new();
     if finality == Finality::Unavailable {
-        tail.push_str("; this is no verdict about the image, try again");
+        tail.push_str(". This is no verdict about the image: try again");
     }
     if let Some(command) = objections.iter().find_map(|o| command(o, source)) {
-        tail = format!("{tail}; to reproduce: {command}");
+        tail = format!("{tail}. To reproduce: {command}");
     }
     let room = MAX_MESSAGE.saturating_sub(tail.len()).saturating_sub(24);
     let mut message = String::new();
     for (told, objection) in objections.iter().enumerate() {
         let entry = one_line(&sentence(objection), MAX_MESSAGE);
         if told > 0 && message.len().saturating_add(entry.len()) > room {
-            let _ = write!(message, "; and {} more", objections.len().saturating_sub(told));
+            let _ = write!(message, ". And {} more", objections.len().saturating_sub(told));
             break;
         }
-        let separator = if told == 0 { "" } else { "; " };
+        let separator = if told == 0 { "" } else { ". " };
         message = one_line(&format!("{message}{separator}{entry}"), room);
     }
     one_line(&format!("{message}{tail}"), MAX_MESSAGE)
@@ -121,26 +128,30 @@ fn cause(objection: &Objection<'_>, pod_spec: &[String]) -> Cause {
     }
 }
 
-/// `container "web": image "ghcr.io/acme/app:1" is not signed as policy "ci" demands: authority "key" (...): no ... [NO_SIGNATURE]`
+/// `container "web": image "ghcr.io/acme/app:1" is not signed as policy "ci" demands [NO_SIGNATURE]: authority "key" looked for ...`
+///
+/// What matters most comes first: a warning ends after 256 characters.
 fn sentence(objection: &Objection<'_>) -> String {
     let Objection { fields, verdict, policy, finding } = objection;
+    if objection.is_about_the_object() {
+        return format!("{} [{}]", reason(objection), finding.code());
+    }
     let mut containers: Vec<_> = fields.iter().take(MAX_AUTHORITIES).map(ToString::to_string).collect();
     if let Some(more @ 1..) = fields.len().checked_sub(MAX_AUTHORITIES) {
         containers.push(format!("{more} more"));
     }
     let containers = containers.join(", ");
-    let image = image(verdict);
-    let says = says(finding, *policy);
-    format!("{containers}: {image} {says}: {} [{}]", reason(objection), finding.code())
+    let (image, says, reason) = (Foreign(&verdict.written), says(finding, *policy), reason(objection));
+    let digest = resolved(verdict, &reason);
+    format!("{containers}: image \"{image}\" {says} [{}]: {reason}{digest}", finding.code())
 }
 
-/// The image as written, with the digest that was judged where that is not in it.
-fn image(verdict: &ImageVerdict) -> String {
-    let written = Foreign(&verdict.written);
-    let resolved = verdict.reference.as_ref().is_some_and(|reference| reference.digest().is_none());
+/// The digest that the tag had, where nothing else tells it.
+fn resolved(verdict: &ImageVerdict, reason: &str) -> String {
+    let by_tag = verdict.reference.as_ref().is_some_and(|reference| reference.digest().is_none());
     match &verdict.digest {
-        Some(digest) if resolved => format!("image \"{written}\" ({digest})"),
-        _ => format!("image \"{written}\""),
+        Some(digest) if by_tag && !reason.contains(&digest.hex()) => format!(" (the tag is {digest})"),
+        _ => String::new(),
     }
 }
 
@@ -164,7 +175,7 @@ fn says(finding: &Finding, policy: Option<&str>) -> String {
 /// What each authority looked for and found, or the reason that needs no authority.
 fn reason(objection: &Objection<'_>) -> String {
     let told = objecting(objection);
-    if told.is_empty() {
+    if told.is_empty() || objection.finding == Finding::Rejected(Rejection::ImageNotFound) {
         return one_line(&words(&objection.finding), MAX_REASON);
     }
     let mut parts: Vec<_> =
@@ -200,7 +211,9 @@ fn authority_says(authority: &AuthorityVerdict, why: &str) -> String {
     let name = Foreign(&authority.name);
     match &authority.key {
         // A reason that names the key already says what was looked for.
-        Some(key) if !why.contains(key.as_str()) => format!("authority \"{name}\" looked for {key}: {why}"),
+        Some(key) if !why.contains(key.as_str()) => {
+            format!("authority \"{name}\" looked for a signature by {key}: {why}")
+        }
         _ => format!("authority \"{name}\": {why}"),
     }
 }
@@ -240,6 +253,3 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
     let end = clean.floor_char_boundary(limit.saturating_sub(mark.len()));
     format!("{}{mark}", clean.get(..end).unwrap_or_default())
 }
-
-#[cfg(test)]
-mod tests;

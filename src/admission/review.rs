@@ -260,6 +260,3 @@ impl<'de> Fields<'de> for User {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

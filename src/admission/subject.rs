@@ -176,6 +176,3 @@ fn context(namespace: &str, spec: PodSpec) -> PullContext {
         image_pull_secrets: spec.image_pull_secrets.into_iter().filter_map(|secret| secret.name).collect(),
     }
 }
-
-#[cfg(test)]
-mod tests;

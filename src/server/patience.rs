@@ -138,6 +138,3 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Patient<T> {
         Poll::Ready(ready!(self.written(result, cx)))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,6 @@
 //! Every metric of the product, with its help text, in one place. Labels have few values: never an image or a namespace.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -225,4 +226,36 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// The page of the documentation that lists every metric: made from the metrics themselves, with every label in use.
+pub fn reference() -> String {
+    let metrics = Metrics::new();
+    metrics.review("validate", "allowed", Duration::ZERO);
+    metrics.finding("validate", "enforce", "NO_SIGNATURE", "unsigned");
+    metrics.registry_request("ok", Duration::ZERO);
+    metrics.shed("connections");
+    metrics.policies(0, 0);
+    let text = metrics.render();
+    let lines = |keyword| text.lines().filter_map(move |line: &str| line.strip_prefix(keyword)?.split_once(' '));
+    let mut page = String::from(
+        "# Metrics\n\nServed at `/metrics` on the admin port, as OpenMetrics. No label ever carries an image, a namespace or a user.\n\n\
+         | metric | type | labels | what it counts |\n|---|---|---|---|\n",
+    );
+    for (name, help) in lines("# HELP ") {
+        let kind = lines("# TYPE ").find(|(typed, _)| *typed == name).map_or("", |(_, kind)| kind);
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        let labels = labels(&text, name);
+        // Writing into a String cannot fail.
+        let _ = writeln!(page, "| `{name}{suffix}` | {kind} | {labels} | {} |", help.trim_end_matches('.'));
+    }
+    page
+}
+
+/// The names of the labels of a metric, from its first sample.
+fn labels(text: &str, name: &str) -> String {
+    let sample = text.lines().find(|line| line.starts_with(name) && line.contains('{'));
+    let inside = sample.and_then(|line| line.split_once('{')?.1.split_once('}')).map_or("", |(inside, _)| inside);
+    let names = inside.split(',').filter_map(|pair| Some(pair.split_once('=')?.0)).filter(|name| *name != "le");
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,1 +1,9 @@
-//! See main.rs.
+//! Reviews through the whole handler, with a registry in memory.
+
+mod bypass;
+mod corpora;
+mod docs;
+mod messages;
+mod protocol;
+mod updates;
+pub(crate) mod world;

@@ -1,1 +1,318 @@
-//! See main.rs.
+//! The webhook port and the admin port, over real sockets on loopback.
+
+mod client;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use sealgate::admission::{Answer, Hook, Reviewer};
+use sealgate::server::{Settings, admin};
+use sealgate::telemetry::{Health, Metrics};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
+
+use crate::admission::world::{World, pinned};
+use crate::support::builders::{Review, pod};
+
+use client::{certificate, post, start};
+
+const SIGNED: &str = "registry.example/signed/app:1";
+
+/// Answers `ok`, and remembers how much time it was given.
+#[derive(Clone, Default)]
+struct Echo(Arc<Mutex<Vec<(Hook, Duration)>>>);
+
+impl Reviewer for Echo {
+    async fn review<B: AsRef<[u8]> + Send + 'static>(&self, hook: Hook, body: B, deadline: Instant) -> Answer {
+        assert_ne!(body.as_ref(), b"panic", "a reviewer that panics");
+        self.0.lock().unwrap().push((hook, deadline - Instant::now()));
+        Answer::review(body.as_ref().to_vec())
+    }
+}
+
+fn settings() -> Settings {
+    Settings { linger: Duration::from_millis(200), drain: Duration::from_secs(4), ..Settings::default() }
+}
+
+#[tokio::test]
+async fn adm_01_http_that_is_no_webhook_call() {
+    let server = start(World::new().admission, settings()).await;
+    let request = |head: &str| format!("{head}\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    for (head, status) in [
+        ("GET /validate HTTP/1.1\r\nContent-Type: application/json", 405),
+        ("PUT /validate HTTP/1.1\r\nContent-Type: application/json", 405),
+        ("POST /validate HTTP/1.1\r\nContent-Type: text/plain", 415),
+        ("POST /validate HTTP/1.1", 415),
+        ("POST /validate HTTP/1.1\r\nContent-Type: application/json\r\nContent-Type: text/plain", 415),
+        ("POST / HTTP/1.1\r\nContent-Type: application/json", 404),
+        ("POST /validate/ HTTP/1.1\r\nContent-Type: application/json", 404),
+        ("GET /healthz HTTP/1.1", 404),
+        ("GET /metrics HTTP/1.1", 404),
+        ("POST /validate HTTP/1.1\r\nContent-Type: application/json", 400),
+        ("POST /mutate HTTP/1.1\r\nContent-Type: Application/JSON; charset=utf-8", 400),
+    ] {
+        let mut client = server.connect().await;
+        client.send(request(head).as_bytes()).await;
+        let response = client.response().await.unwrap();
+        assert_eq!(response.status, status, "{head}: {}", String::from_utf8_lossy(&response.body));
+        assert!(!String::from_utf8_lossy(&response.body).contains("\"allowed\":true"));
+    }
+    let good = Review::create(&pod(&[("main", &pinned(SIGNED))])).bytes();
+    let response = server.post("/validate", &good).await;
+    assert_eq!((response.status, response.closes()), (200, false));
+    let answer: Value = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(answer["response"]["allowed"], true);
+}
+
+/// A review with a pod whose annotation has 1.4 MiB of `<`, as Go escapes them.
+fn huge(update: bool) -> Vec<u8> {
+    let mut object = pod(&[("main", &pinned(SIGNED))]);
+    object["metadata"]["annotations"] = serde_json::json!({"big": "LESS"});
+    let mut old = pod(&[("main", "registry.example/signed/app:0")]);
+    old["metadata"]["annotations"] = object["metadata"]["annotations"].clone();
+    let review = if update { Review::update(&old, &object) } else { Review::create(&object) };
+    let text = String::from_utf8(review.bytes()).unwrap();
+    text.replace("LESS", &"\\u003c".repeat(1_468_006)).into_bytes()
+}
+
+#[tokio::test]
+async fn adm_04_k8s_17_the_largest_pods_that_kubernetes_stores() {
+    let server = start(World::new().admission, settings()).await;
+    for (update, least) in [(false, 8_600_000), (true, 17_200_000)] {
+        let body = huge(update);
+        assert!(body.len() > least, "{}", body.len());
+        let response = server.post("/validate", &body).await;
+        assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(answer["response"]["allowed"], true, "{answer}");
+        let unsigned = String::from_utf8(body).unwrap().replacen("/signed/app:1@", "/unsigned/app:1@", 1);
+        let answer: Value = serde_json::from_slice(&server.post("/validate", unsigned.as_bytes()).await.body).unwrap();
+        assert_eq!(answer["response"]["allowed"], false);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn adm_05_bodies_that_are_too_large_cost_nothing() {
+    let server = Arc::new(start(Echo::default(), settings()).await);
+    let attacks = (0..200).map(|n| {
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            let mut client = server.connect().await;
+            if n % 10 > 0 {
+                let head = "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+                client.send(format!("{head}Content-Length: {}\r\n\r\n", (24 << 20) + 1).as_bytes()).await;
+            } else if n == 0 {
+                let head = "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+                client.send(head.as_bytes()).await;
+                let chunk = [b"100000\r\n".to_vec(), vec![b' '; 1 << 20], b"\r\n".to_vec()].concat();
+                for _ in 0..25 {
+                    client.send(&chunk).await;
+                }
+            } else {
+                // Says 100 bytes and sends 10 before it goes.
+                client.send(b"POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n0123456789").await;
+                return None;
+            }
+            client.response().await.map(|response| response.status)
+        })
+    });
+    let attacks: Vec<_> = attacks.collect();
+    assert_eq!(server.post("/validate", b"{}").await.status, 200, "others are served meanwhile");
+    for attack in attacks {
+        let status = attack.await.unwrap();
+        assert!(matches!(status, None | Some(413)), "{status:?}");
+    }
+    assert!(server.metrics.render().contains("cause=\"body-size\""));
+    assert_eq!(server.post("/validate", &vec![b' '; 24 << 20]).await.status, 200, "24 MiB are not too large");
+}
+
+#[tokio::test]
+async fn adm_05_over_budget_is_an_answer_without_retry_after() {
+    let server = start(Echo::default(), Settings { body_budget: 0, ..settings() }).await;
+    let mut hog = server.connect().await;
+    let large = post("/validate", &vec![b' '; 20 << 20]);
+    hog.send(&large[..4096]).await;
+    // Until the first has its room, the second may get it: then it is answered.
+    let mut refused = None;
+    for _ in 0..20 {
+        let response = server.post("/validate?timeout=1s", &vec![b' '; 20 << 20]).await;
+        if response.status == 503 {
+            refused = Some(response);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert!(!refused.headers.contains("retry-after"), "{}", refused.headers);
+    assert_eq!(server.post("/validate", b"{}").await.status, 200, "small reviews do not wait for large ones");
+    hog.send(&large[4096..]).await;
+    assert_eq!(hog.response().await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn adm_14_the_callers_timeout_is_followed() {
+    let echo = Echo::default();
+    let server = start(echo.clone(), settings()).await;
+    for (query, millis) in [
+        ("?timeout=1s", 500),
+        ("?timeout=2s", 500),
+        ("?timeout=5s", 3500),
+        ("?timeout=10s", 9500),
+        ("?timeout=30s", 29_500),
+        ("?timeout=999999s", 29_500),
+        ("", 9500),
+        ("?timeout=", 9500),
+        ("?timeout=soon", 9500),
+        ("?timeout=-5s", 9500),
+        ("?timeout=+5s", 9500),
+    ] {
+        assert_eq!(server.post(&format!("/mutate{query}"), b"{}").await.status, 200);
+        let (hook, given) = echo.0.lock().unwrap().pop().unwrap();
+        assert_eq!(hook, Hook::Mutate);
+        let expected = Duration::from_millis(millis);
+        assert!(given <= expected && given > expected.saturating_sub(Duration::from_millis(450)), "{query}: {given:?}");
+    }
+}
+
+#[tokio::test]
+async fn adm_16_http_2_is_not_offered() {
+    let server = start(Echo::default(), settings()).await;
+    assert!(server.try_connect(&["h2"]).await.is_err(), "no protocol in common");
+    let chosen = server.try_connect(&["h2", "http/1.1"]).await.unwrap();
+    assert_eq!(chosen.0.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut knowing = server.try_connect(&[]).await.unwrap();
+    knowing.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    assert!(knowing.response().await.is_none_or(|response| response.status >= 400));
+}
+
+#[tokio::test]
+async fn adm_16_pipelined_requests_are_answered_in_order() {
+    let server = start(Echo::default(), settings()).await;
+    let mut client = server.connect().await;
+    client.send(&[post("/validate", b"first"), post("/mutate", b"second"), post("/validate", b"third")].concat()).await;
+    for expected in ["first", "second", "third"] {
+        assert_eq!(client.response().await.unwrap().body, expected.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn adm_16_a_header_that_does_not_end_loses_its_connection() {
+    let server = start(Echo::default(), settings()).await;
+    let mut slow = server.connect().await;
+    let mut idle = server.connect().await;
+    idle.send(&post("/validate", b"first")).await;
+    idle.response().await.unwrap();
+    slow.send(b"POST /validate HTTP/1.1\r\nHost: ").await;
+    let closed = timeout(Duration::from_secs(20), slow.response()).await.expect("the server gives up first");
+    assert!(closed.is_none());
+    idle.send(&post("/validate", b"second")).await;
+    assert_eq!(idle.response().await.unwrap().body, b"second", "an idle connection is kept");
+}
+
+#[tokio::test]
+async fn adm_16_connections_are_capped() {
+    let server = start(Echo::default(), Settings { max_connections: 2, ..settings() }).await;
+    let mut held = [server.connect().await, server.connect().await];
+    assert!(server.try_connect(&["http/1.1"]).await.is_err());
+    assert!(server.metrics.render().contains("cause=\"connections\""));
+    for client in &mut held {
+        client.send(&post("/validate", b"{}")).await;
+        assert_eq!(client.response().await.unwrap().status, 200);
+    }
+    drop(held);
+    // The places come back when the server has seen the connections end.
+    while server.try_connect(&["http/1.1"]).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_swapped_without_a_restart() {
+    let mut server = start(Echo::default(), settings()).await;
+    let mut before = server.connect().await;
+    let (key, der) = certificate();
+    server.certificate.send_replace(Some(key));
+    assert!(server.try_connect(&[]).await.is_err(), "the old one is not shown any more");
+    server.roots = RootCertStore::empty();
+    server.roots.add(der).unwrap();
+    assert_eq!(server.post("/validate", b"{}").await.status, 200);
+    before.send(&post("/validate", b"{}")).await;
+    assert_eq!(before.response().await.unwrap().status, 200, "connections survive");
+    server.certificate.send_replace(None);
+    assert!(server.try_connect(&[]).await.is_err());
+}
+
+#[tokio::test]
+async fn flt_34_a_panic_in_a_request_is_that_requests_problem() {
+    let server = start(Echo::default(), settings()).await;
+    assert_eq!(server.post("/validate", b"panic").await.status, 500);
+    assert!(server.metrics.render().contains("sealgate_panics_total 1"));
+    assert_eq!(server.post("/validate", b"{}").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flt_15_leaving_under_load_fails_no_request() {
+    let mut server = start(Echo::default(), settings()).await;
+    let health = server.health.clone();
+    let idle = server.connect().await;
+    server.stop();
+    let shared = Arc::new(server);
+    let clients = (0..8).map(|_| {
+        let (server, health) = (Arc::clone(&shared), health.clone());
+        tokio::spawn(async move {
+            let mut answered = 0;
+            // A Service names the address until the server is not ready, and a little longer.
+            while answered == 0 || !health.unmet().contains(&"serving") {
+                let mut client = server.connect().await;
+                loop {
+                    client.send(&post("/validate", b"{}")).await;
+                    let response = client.response().await.expect("no request is dropped");
+                    assert_eq!(response.status, 200);
+                    answered += 1;
+                    if response.closes() {
+                        break;
+                    }
+                }
+            }
+            answered
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        assert!(client.await.unwrap() > 0);
+    }
+    drop(idle);
+    let server = Arc::into_inner(shared).unwrap();
+    timeout(Duration::from_secs(30), server.task).await.unwrap().unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn the_admin_port_says_what_is_missing() {
+    let (health, metrics) = (Health::default(), Metrics::new());
+    let policies = health.condition("policies");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(admin::serve(listener, health, metrics, std::future::pending()));
+    let get = async |request: &str| {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket
+            .write_all(format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut text = String::new();
+        socket.read_to_string(&mut text).await.unwrap();
+        text
+    };
+    assert!(get("GET /healthz").await.starts_with("HTTP/1.1 200"));
+    let waiting = get("GET /readyz").await;
+    assert!(waiting.starts_with("HTTP/1.1 503") && waiting.contains("policies"), "{waiting}");
+    policies.met();
+    assert!(get("GET /readyz").await.starts_with("HTTP/1.1 200"));
+    assert!(get("GET /metrics").await.contains("# EOF"));
+    assert!(get("POST /healthz").await.starts_with("HTTP/1.1 405"));
+    assert!(get("GET /validate").await.starts_with("HTTP/1.1 404"));
+    task.abort();
+}

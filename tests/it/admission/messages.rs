@@ -1,0 +1,94 @@
+//! What people read, as it is: read these aloud.
+
+use sealgate::admission::{Hook, PolicySource, Settings};
+use sealgate::policy::Defaults;
+use serde_json::json;
+
+use crate::support::builders::{Review, deployment, pod};
+
+use super::world::{World, settings};
+
+/// The text with the key of this test run named constantly.
+fn text(world: &World, message: &str) -> String {
+    message.replace(&world.key.public().to_string(), "ECDSA P-256 key SHA256:KEY")
+}
+
+async fn message(world: &World, containers: &[(&str, &str)]) -> String {
+    let outcome = world.validate(&Review::create(&pod(containers))).await;
+    assert!(!outcome.allowed);
+    text(world, &outcome.message)
+}
+
+#[tokio::test]
+async fn denials_say_what_was_looked_for_and_what_was_found() {
+    let world = World::new();
+    for (name, containers) in [
+        ("unsigned", &[("web", "registry.example/unsigned/app:1")][..]),
+        ("foreign_key", &[("web", "registry.example/foreign/app:1")]),
+        ("not_found", &[("web", "registry.example/gone/app:1")]),
+        ("unreachable", &[("web", "registry.example/down/app:1")]),
+        ("bad_reference", &[("web", "Registry.Example/app")]),
+        ("not_pinned", &[("web", "registry.example/signed/app:1")]),
+        (
+            "several",
+            &[
+                ("web", "registry.example/unsigned/app:1"),
+                ("helper", "registry.example/unsigned/app:1"),
+                ("cache", "registry.example/down/cache:2"),
+            ],
+        ),
+    ] {
+        insta::assert_snapshot!(name, message(&world, containers).await);
+    }
+}
+
+#[tokio::test]
+async fn denials_of_policies_that_need_no_signature() {
+    let world = World::new();
+    let of = |authority: serde_json::Value| {
+        json!({
+            "match": {"images": ["registry.example/**"], "namespaces": ["shop"]}, "authorities": [authority],
+        })
+    };
+    world.policies(&[("no-vendor", of(json!({"name": "nobody", "static": "Deny"})))]);
+    insta::assert_snapshot!("static_deny", message(&world, &[("web", "registry.example/vendor/app:1")]).await);
+    insta::assert_snapshot!("no_policy", message(&world, &[("web", "elsewhere.example/app:1")]).await);
+    world.policies(&[("typo", json!({"match": {"images": ["registry.example/**"]}, "authoritys": []}))]);
+    insta::assert_snapshot!("policy_error", message(&world, &[("web", "registry.example/vendor/app:1")]).await);
+}
+
+#[tokio::test]
+async fn without_a_cluster_the_command_names_the_folder() {
+    let policies = PolicySource::Folder("examples/demo".into());
+    let world = World::with(Settings { policies, ..settings() }, Defaults::default());
+    insta::assert_snapshot!("folder", message(&world, &[("web", "registry.example/unsigned/app:1")]).await);
+}
+
+#[tokio::test]
+async fn warnings_are_one_line() {
+    let world = World::new();
+    let mut policy = world.policy();
+    policy["mode"] = json!("Warn");
+    world.policies(&[("trial", policy)]);
+    let outcome = world.validate(&Review::create(&pod(&[("web", "registry.example/unsigned/app:1")]))).await;
+    let warning = &outcome.admitted().warnings[0];
+    let start = "sealgate: container \"web\": image \"registry.example/unsigned/app:1\" is not signed as policy \"trial\" demands \
+                 [NO_SIGNATURE]: authority \"ci-key\" looked for a signature by ";
+    assert!(warning.starts_with(start), "{warning}");
+    let template = Review::create(&deployment(&[("web", ""), ("istio-proxy", "auto")]));
+    let outcome = world.ask(Hook::ValidateWorkloads, &template).await;
+    insta::assert_snapshot!("template_notes", outcome.admitted().warnings.join("\n"));
+}
+
+#[tokio::test]
+async fn identical_causes_have_identical_messages() {
+    let world = World::new();
+    let of = |name: &str, uid: &str| {
+        let mut object = pod(&[("web", "registry.example/unsigned/app:1")]);
+        object["metadata"]["name"] = json!(name);
+        Review::create(&object).with("uid", uid)
+    };
+    let first = world.validate(&of("web-5d9c-aaaaa", "1")).await;
+    let second = world.validate(&of("web-5d9c-bbbbb", "2")).await;
+    assert_eq!(first.message, second.message);
+}

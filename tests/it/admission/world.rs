@@ -1,0 +1,253 @@
+//! A verifier with policies and a registry in memory, and what the API server would make of its answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use sealgate::admission::{Admission, Hook, MirrorPods, PolicySource, Reviewer, Settings, Workloads};
+use sealgate::api;
+use sealgate::domain::workload::KindTable;
+use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
+use sealgate::policy::{Defaults, PolicyCell, PolicySet};
+use sealgate::telemetry::Metrics;
+use sealgate::verifier::Engine;
+use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::support::builders::Review;
+use crate::support::signer::{SigningKey, payload};
+
+/// What a repository's first path segment says about its images.
+#[derive(Clone)]
+pub(crate) struct FakeRegistry {
+    key: Arc<SigningKey>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl FakeRegistry {
+    fn mood(&self, repository: &Repository) -> String {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        repository.path().split('/').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// The digest that a tag has in the registry.
+pub(crate) fn digest(image: &str) -> Digest {
+    Digest::of(ImageReference::parse(image).unwrap().to_string().as_bytes())
+}
+
+/// The image as it is stored when it was pinned.
+pub(crate) fn pinned(image: &str) -> String {
+    format!("{image}@{}", digest(image))
+}
+
+impl Registry for FakeRegistry {
+    async fn resolve(&self, image: &ImageReference, _: &Access) -> Result<PinnedImage, Fault> {
+        let host = image.repository().host().to_owned();
+        match self.mood(image.repository()).as_str() {
+            "gone" => Err(Fault::NotFound),
+            "down" => Err(Fault::Unavailable(Unavailable::RegistryUnreachable { host, problem: "refused".into() })),
+            "noisy" => Err(Fault::Unavailable(Unavailable::RegistryUnreachable {
+                host,
+                problem: sealgate::domain::text::foreign(&"\u{1b}[31m<b>%s\r\n".repeat(1024)),
+            })),
+            "panics" => panic!("a registry adapter that panics"),
+            "hangs" => std::future::pending().await,
+            _ => Ok(image.pin(image.to_string().as_bytes())),
+        }
+    }
+
+    async fn exists(&self, image: &PinnedImage, _: &Access) -> Result<bool, Unavailable> {
+        Ok(self.mood(image.repository()) != "gone")
+    }
+
+    fn evidence<'a>(&'a self, image: &'a PinnedImage, at: &'a Repository, _: &'a Access) -> BoxStream<'a, Evidence> {
+        match self.mood(at).as_str() {
+            "signed" => {
+                let signed = self.key.simple_signing(&payload(image.digest())).candidate();
+                stream::iter([Evidence::Candidate(signed)]).boxed()
+            }
+            "foreign" => {
+                let signed = SigningKey::new().simple_signing(&payload(image.digest())).candidate();
+                stream::iter([Evidence::Candidate(signed)]).boxed()
+            }
+            _ => stream::empty().boxed(),
+        }
+    }
+}
+
+/// No credentials.
+pub(crate) struct NoKeychain;
+
+impl Keychain for NoKeychain {
+    async fn access(&self, _: &Repository, _: &PullContext) -> Access {
+        Access::default()
+    }
+}
+
+/// Policies, registry and handler.
+pub(crate) struct World {
+    pub(crate) admission: Admission<FakeRegistry, NoKeychain>,
+    pub(crate) metrics: Metrics,
+    pub(crate) key: Arc<SigningKey>,
+    policies: PolicyCell,
+    calls: Arc<AtomicUsize>,
+}
+
+/// The settings that most tests have.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        kinds: KindTable::builtin(),
+        workloads: Workloads::Deny,
+        mirror_pods: MirrorPods::Warn,
+        policies: PolicySource::Cluster,
+    }
+}
+
+impl World {
+    /// `ci-images` demands a signature by `ci-key` for every image in the namespace `shop`.
+    pub(crate) fn new() -> Self {
+        Self::with(settings(), Defaults::default())
+    }
+
+    pub(crate) fn with(settings: Settings, defaults: Defaults) -> Self {
+        let key = Arc::new(SigningKey::new());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (policies, metrics) = (PolicyCell::default(), Metrics::new());
+        let registry = FakeRegistry { key: Arc::clone(&key), calls: Arc::clone(&calls) };
+        let engine = Engine::new(registry, NoKeychain, policies.clone(), defaults);
+        let admission = Admission::new(engine, settings, metrics.clone());
+        let world = Self { admission, metrics, key, policies, calls };
+        world.policies(&[("ci-images", world.policy())]);
+        world
+    }
+
+    /// The spec of a policy that demands `ci-key`.
+    pub(crate) fn policy(&self) -> Value {
+        json!({
+            "match": {"images": ["**"], "namespaces": ["shop"]},
+            "authorities": [{"name": "ci-key", "key": {"publicKey": self.key.pem()}}],
+        })
+    }
+
+    /// Replaces all policies.
+    pub(crate) fn policies(&self, policies: &[(&str, Value)]) {
+        let entries = policies.iter().map(|(name, spec)| api::compile(name, spec)).collect();
+        self.policies.store(PolicySet::new(entries, std::iter::empty().collect()));
+    }
+
+    /// How often the registry was asked.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// What one webhook answers, checked against the rules for every answer (ADM-03).
+    pub(crate) async fn ask(&self, hook: Hook, review: &Review) -> Outcome {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let answer = self.admission.review(hook, review.bytes(), deadline).await;
+        assert_eq!(answer.status, 200);
+        Outcome::read(hook, review, &answer.body)
+    }
+
+    /// What `validate.pods` answers.
+    pub(crate) async fn validate(&self, review: &Review) -> Outcome {
+        self.ask(Hook::ValidatePods, review).await
+    }
+
+    /// What the API server does: mutate, apply the patch, validate. The object as it would be stored, and the verdict.
+    pub(crate) async fn admit(&self, review: &Review) -> (Value, Outcome) {
+        let mutated = self.ask(Hook::Mutate, review).await;
+        assert!(mutated.allowed && mutated.warnings.is_empty(), "the mutating webhook has no verdict: {mutated:?}");
+        let object = mutated.apply(&review.0["request"]["object"]);
+        let outcome = self.validate(&review.clone().object(object.clone())).await;
+        (object, outcome)
+    }
+}
+
+/// One answer, read back.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) allowed: bool,
+    pub(crate) status: u64,
+    pub(crate) message: String,
+    pub(crate) codes: Vec<String>,
+    pub(crate) fields: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) audit: Value,
+    pub(crate) patch: Option<json_patch::Patch>,
+}
+
+impl Outcome {
+    fn read(hook: Hook, review: &Review, body: &[u8]) -> Self {
+        let answer: Value = serde_json::from_slice(body).unwrap();
+        assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+        assert_eq!(answer["kind"], "AdmissionReview");
+        let response = &answer["response"];
+        assert_eq!(response["uid"], review.0["request"]["uid"]);
+        let text = std::str::from_utf8(body).unwrap();
+        assert!(!text.contains("retryAfter"), "{text}");
+        let patch = response.get("patch").map(|patch| {
+            assert_eq!(hook, Hook::Mutate, "only the mutating webhook may patch");
+            serde_json::from_slice(&STANDARD.decode(patch.as_str().unwrap()).unwrap()).unwrap()
+        });
+        assert_eq!(response.get("patchType").cloned(), patch.as_ref().map(|_| json!("JSONPatch")));
+        let strings = |list: &Value, key: &str| -> Vec<String> {
+            let all = list.as_array().into_iter().flatten();
+            all.filter_map(|v| v.pointer(key)?.as_str().map(Into::into)).collect()
+        };
+        let causes = &response["status"]["details"]["causes"];
+        let outcome = Self {
+            allowed: response["allowed"].as_bool().unwrap(),
+            status: response["status"]["code"].as_u64().unwrap_or(200),
+            message: response["status"]["message"].as_str().unwrap_or_default().into(),
+            codes: strings(causes, "/reason"),
+            fields: strings(causes, "/field"),
+            warnings: strings(&response["warnings"], ""),
+            audit: response["auditAnnotations"].clone(),
+            patch,
+        };
+        outcome.check();
+        outcome
+    }
+
+    fn check(&self) {
+        assert_eq!(self.allowed, self.status == 200, "{self:?}");
+        assert_eq!(self.allowed, self.message.is_empty(), "{self:?}");
+        assert!(self.allowed || matches!(self.status, 403 | 503), "{self:?}");
+        assert!(self.message.len() <= 4096 && !self.message.chars().any(char::is_control), "{}", self.message);
+        assert!(self.warnings.iter().all(|w| w.chars().count() <= 256 && !w.chars().any(char::is_control)));
+        assert!(self.warnings.iter().map(|w| w.chars().count()).sum::<usize>() <= 4096);
+        let annotations = self.audit.as_object().into_iter().flatten();
+        for (key, value) in annotations {
+            assert!(["verdict", "images", "static-allow", "audit-findings"].contains(&key.as_str()), "{key}");
+            assert!(value.as_str().unwrap().len() <= 1024);
+        }
+    }
+
+    /// The object with the patch applied.
+    pub(crate) fn apply(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        if let Some(patch) = &self.patch {
+            json_patch::patch(&mut object, patch).unwrap();
+        }
+        object
+    }
+
+    #[track_caller]
+    pub(crate) fn denied(&self, code: &str) -> &Self {
+        assert!(!self.allowed, "admitted: {self:?}");
+        assert!(self.codes.iter().any(|c| c == code), "expected {code}: {self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn admitted(&self) -> &Self {
+        assert!(self.allowed, "denied: {}", self.message);
+        self
+    }
+}
