@@ -50,15 +50,16 @@ pub struct Client {
 impl Client {
     /// A client that finds hosts through the operating system.
     pub fn new(settings: &Settings, metrics: Metrics) -> Result<Self, SettingsError> {
-        Self::with_resolver(settings, metrics, Arc::new(SystemResolver))
+        Self::with_resolver(settings, metrics, SystemResolver)
     }
 
     /// A client that finds hosts through `resolver`. Addresses are checked whatever it answers.
     pub fn with_resolver(
         settings: &Settings,
         metrics: Metrics,
-        resolver: Arc<dyn Resolver>,
+        resolver: impl Resolver,
     ) -> Result<Self, SettingsError> {
+        let resolver: Arc<dyn Resolver> = Arc::new(resolver);
         let transport = Arc::new(Transport::new(settings, &resolver)?);
         Ok(Self { transport, authenticator: Arc::default(), metrics })
     }

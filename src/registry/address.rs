@@ -25,10 +25,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 /// The IPv4 address in the well-known prefix of RFC 6052.
 fn behind_nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d] = match address.octets() {
-        [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, v4 @ ..] => v4,
-        _ => return None,
-    };
+    let [0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] = address.octets() else { return None };
     Some(Ipv4Addr::new(a, b, c, d))
 }
 

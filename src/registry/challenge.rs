@@ -50,18 +50,15 @@ fn schemes(header: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut rest = header.trim_start_matches(separator);
     while !rest.is_empty() {
         let (word, after) = split_at(rest, |c| c == '=' || separator(c));
-        match after.strip_prefix('=') {
-            Some(after) => {
-                let (value, after) = value(after);
-                if let Some((_, parameters)) = found.last_mut() {
-                    parameters.push((word.to_owned(), value));
-                }
-                rest = after;
+        if let Some(after) = after.strip_prefix('=') {
+            let (value, after) = value(after);
+            if let Some((_, parameters)) = found.last_mut() {
+                parameters.push((word.to_owned(), value));
             }
-            None => {
-                found.push((word.to_owned(), Vec::new()));
-                rest = after;
-            }
+            rest = after;
+        } else {
+            found.push((word.to_owned(), Vec::new()));
+            rest = after;
         }
         rest = rest.trim_start_matches(separator);
     }

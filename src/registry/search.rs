@@ -50,10 +50,10 @@ enum Form {
 }
 
 /// Something to look into, or what to say instead.
-type Step<T> = Result<T, Evidence>;
+type Step<T> = Result<T, Box<Evidence>>;
 
 /// Everything that may be a signature of `subject` in the session's repository, as it arrives.
-pub(super) fn search<'a>(session: Session<'a>, subject: Digest) -> BoxStream<'a, Evidence> {
+pub(super) fn search(session: Session<'_>, subject: Digest) -> BoxStream<'_, Evidence> {
     let session = Arc::new(session);
     let limits = session.limits();
     let layers = stream::select(legacy(session.clone(), subject), referrers(session.clone(), subject));
@@ -65,7 +65,7 @@ pub(super) fn search<'a>(session: Session<'a>, subject: Digest) -> BoxStream<'a,
 }
 
 /// The layers behind the tag `sha256-<hex>.sig`.
-fn legacy<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send + 'a {
+fn legacy(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send {
     let place = Place::LegacyTag;
     let ask = async move {
         let tag = format!("sha256-{}.sig", subject.hex());
@@ -82,7 +82,7 @@ fn legacy<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = 
 }
 
 /// The layers of all referrers, from the API and from the tag, each referrer once.
-fn referrers<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send + 'a {
+fn referrers(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send {
     let limits = session.limits();
     let listed = stream::select(api(session.clone(), subject), tag(session.clone(), subject));
     let mut seen = HashSet::new();
@@ -100,7 +100,7 @@ fn referrers<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item
 }
 
 /// What the referrers API lists, page by page.
-fn api<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send + 'a {
+fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
     let first = session.url(&format!("referrers/{subject}"));
     let pages = stream::unfold((first.map(Some), HashSet::new()), move |(next, mut read)| {
         let session = session.clone();
@@ -111,7 +111,7 @@ fn api<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Ste
                 Err(cause) => return Some((vec![unread(Place::ReferrersApi, cause)], (Ok(None), read))),
             };
             if read.len() >= session.limits().referrers_pages || !read.insert(url.clone()) {
-                return Some((vec![Err(too_many(session.limits().candidates))], (Ok(None), read)));
+                return Some((vec![too_many(session.limits().candidates)], (Ok(None), read)));
             }
             let (descriptors, next) = match page(&session, &url).await {
                 Ok(page) => page,
@@ -164,7 +164,7 @@ fn next_link(header: &str) -> Option<&str> {
 }
 
 /// What the index behind the tag `sha256-<hex>` lists.
-fn tag<'a>(session: Arc<Session<'a>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send + 'a {
+fn tag(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
     let place = Place::FallbackTag;
     let ask = async move {
         match session.manifest_of_tag(&format!("sha256-{}", subject.hex()), REFERRERS_TAG).await {
@@ -218,7 +218,7 @@ fn signature_layers(place: Place, manifest: Digest, layers: Vec<Descriptor>) -> 
 async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>) -> Option<Evidence> {
     let Layer { origin, descriptor, form } = match step {
         Ok(layer) => layer,
-        Err(evidence) => return Some(evidence),
+        Err(evidence) => return Some(*evidence),
     };
     let limit = match form {
         Form::SimpleSigning => session.limits().payload_bytes,
@@ -252,7 +252,7 @@ fn at_most<'a, T: Send + 'a>(
             (Err(evidence), _) => Some(Err(evidence)),
             (Ok(_), Some(0)) => {
                 *left = None;
-                Some(Err(too_many(limit)))
+                Some(too_many(limit))
             }
             (Ok(thing), Some(some)) => {
                 *left = some.checked_sub(1);
@@ -263,10 +263,10 @@ fn at_most<'a, T: Send + 'a>(
     })
 }
 
-fn too_many(limit: usize) -> Evidence {
-    Evidence::TooMany { limit }
+fn too_many<T>(limit: usize) -> Step<T> {
+    Err(Box::new(Evidence::TooMany { limit }))
 }
 
 fn unread<T>(place: Place, cause: Unavailable) -> Step<T> {
-    Err(Evidence::Unread { place, cause })
+    Err(Box::new(Evidence::Unread { place, cause }))
 }

@@ -1,4 +1,4 @@
-//! Tokens of the distribution project's "Token Authentication Specification", with its OAuth2 form for refresh tokens.
+//! Tokens of the distribution project's "Token Authentication Specification", with its `OAuth2` form for refresh tokens.
 //!
 //! The scope is ours: one repository, to pull. Credentials go to token servers of the registry's own house only.
 
@@ -19,9 +19,9 @@ use super::realm::token_server;
 use super::transport::{Budget, Request, Transport};
 
 /// How long a token is used when its server does not say (distribution project, "Token Authentication Specification").
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+const DEFAULT_LIFE: Duration = Duration::from_mins(1);
 /// How long a token is used at most, whatever its server says.
-const LONGEST_LIFE: Duration = Duration::from_secs(3600);
+const LONGEST_LIFE: Duration = Duration::from_hours(1);
 const CLIENT_ID: &str = "sealgate";
 const WHAT: &str = "a token";
 

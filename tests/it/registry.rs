@@ -1,36 +1,38 @@
 //! The registry client against honest and hostile registries.
 
 use futures::StreamExt;
-use sealgate::domain::{Credential, Digest, ImageReference, PinnedImage, Unavailable};
+use sealgate::domain::{Credential, Digest, ImageReference, Login, PinnedImage, Unavailable};
 use sealgate::registry::{Client, Settings};
 use sealgate::telemetry::Metrics;
 use sealgate::verifier::ports::{Access, Evidence, Fault, Place, Registry, UntrustedContent};
 use serde_json::json;
 
-use crate::support::registry::{Pushed, TestRegistry};
+use crate::support::registry::{Auth, Pushed, TestRegistry};
 use crate::support::signer::{self, Blob, SimpleSigning, Stored};
 
+#[path = "registry/hostile.rs"]
+mod hostile;
 #[path = "registry/lookup.rs"]
 mod lookup;
 
 /// A client with these settings.
-pub fn client(settings: &Settings) -> Client {
+pub(crate) fn client(settings: &Settings) -> Client {
     Client::new(settings, Metrics::new()).unwrap()
 }
 
 /// All evidence about an image, in the repository of the image itself.
-pub async fn evidence(client: &Client, image: &Pushed, access: &Access) -> Vec<Evidence> {
+pub(crate) async fn evidence(client: &Client, image: &Pushed, access: &Access) -> Vec<Evidence> {
     let pinned = image.pinned();
     client.evidence(&pinned, &image.canonical_repository(), access).collect().await
 }
 
 /// Resolves a reference anonymously.
-pub async fn resolve(client: &Client, reference: &str) -> Result<PinnedImage, Fault> {
+pub(crate) async fn resolve(client: &Client, reference: &str) -> Result<PinnedImage, Fault> {
     client.resolve(&ImageReference::parse(reference).unwrap(), &Access::default()).await
 }
 
 /// The cause that resolving ends with.
-pub async fn unavailable(client: &Client, reference: &str) -> Unavailable {
+pub(crate) async fn unavailable(client: &Client, reference: &str) -> Unavailable {
     match resolve(client, reference).await {
         Err(Fault::Unavailable(cause)) => cause,
         other => panic!("{other:?}"),
@@ -38,7 +40,7 @@ pub async fn unavailable(client: &Client, reference: &str) -> Unavailable {
 }
 
 /// The contents of the candidates, in order of their bytes.
-pub fn contents(evidence: &[Evidence]) -> Vec<String> {
+pub(crate) fn contents(evidence: &[Evidence]) -> Vec<String> {
     let mut contents: Vec<String> = evidence
         .iter()
         .filter_map(|item| match item {
@@ -54,7 +56,7 @@ pub fn contents(evidence: &[Evidence]) -> Vec<String> {
 }
 
 /// Why places could not be read.
-pub fn unread(evidence: &[Evidence]) -> Vec<(Place, &'static str)> {
+pub(crate) fn unread(evidence: &[Evidence]) -> Vec<(Place, &'static str)> {
     evidence
         .iter()
         .filter_map(|item| match item {
@@ -65,9 +67,16 @@ pub fn unread(evidence: &[Evidence]) -> Vec<(Place, &'static str)> {
 }
 
 /// A layer of the legacy form, with any payload.
-pub fn layer(payload: &str) -> SimpleSigning {
+pub(crate) fn layer(payload: &str) -> SimpleSigning {
     SimpleSigning {
         payload: payload.into(),
         annotations: [(signer::SIGNATURE.to_owned(), "bm9uc2Vuc2U=".to_owned())].into(),
     }
+}
+
+/// One user and password for one host.
+pub(crate) fn access(host: &str, username: &str, password: &str) -> Access {
+    let login = Login::Basic { username: username.to_owned(), password: password.to_owned().into() };
+    let credential = Credential { host: host.to_owned(), login, source: format!("secret shop/{username}") };
+    Access { credentials: vec![credential], problems: Vec::new() }
 }

@@ -28,7 +28,7 @@ impl Folder {
     fn write(&self, content: &str, seconds: u64) {
         fs::write(self.file(), content).unwrap();
         let file = fs::File::options().write(true).open(self.file()).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap()).unwrap();
     }
 }
 

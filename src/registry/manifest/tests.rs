@@ -22,8 +22,8 @@ fn reg_12_type_confusion_is_refused() {
 
     let refused: &[(Option<&str>, String)] = &[
         (Some(INDEX), image.clone()),
-        (Some(IMAGE), index.clone()),
-        (Some(INDEX), untyped.clone()),
+        (Some(IMAGE), index),
+        (Some(INDEX), untyped),
         (Some(IMAGE), format!(r#"{{"schemaVersion":2,"layers":[{descriptor}],"manifests":[{descriptor}]}}"#)),
         (Some(INDEX), format!(r#"{{"schemaVersion":2,"layers":[{descriptor}],"manifests":[{descriptor}]}}"#)),
         (Some(IMAGE), r#"{"schemaVersion":1,"layers":[]}"#.into()),

@@ -26,7 +26,7 @@ impl TestCa {
 
     /// A server with a certificate for these names.
     pub fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
-        self.issue(params(names))
+        self.issue(&params(names))
     }
 
     /// A server whose certificate has expired.
@@ -34,7 +34,7 @@ impl TestCa {
         let mut params = params(names);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2020, 2, 1);
-        self.issue(params)
+        self.issue(&params)
     }
 
     /// A server that vouches for itself.
@@ -44,7 +44,7 @@ impl TestCa {
         config(&certificate, &key)
     }
 
-    fn issue(&self, params: CertificateParams) -> Arc<ServerConfig> {
+    fn issue(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         config(&certificate, &key)

@@ -34,11 +34,6 @@ impl Names {
         self.known.lock().unwrap().insert(name.to_owned(), addresses.to_vec());
     }
 
-    /// For a client.
-    pub fn resolver(&self) -> Arc<dyn Resolver> {
-        Arc::new(self.clone())
-    }
-
     /// What was asked for so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()

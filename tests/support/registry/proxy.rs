@@ -90,10 +90,10 @@ async fn pass(client: TcpStream, target: SocketAddr, state: Arc<State>) {
             }
             let length = length.min(left);
             left -= length;
-            if length == 0 {
+            to_client.write_all(&buffer[..length]).await?;
+            if length == 0 || left == 0 {
                 return std::io::Result::Ok(());
             }
-            to_client.write_all(&buffer[..length]).await?;
         }
     };
     tokio::select! {

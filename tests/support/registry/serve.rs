@@ -45,6 +45,9 @@ impl Recorded {
     }
 }
 
+/// The first byte of a client that wants TLS.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 type Decide = dyn Fn(&Recorded, usize, Answer) -> Answer + Send + Sync;
 
 struct Rule {
@@ -144,6 +147,10 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(shared: &Shared, stream: S, nu
             }
         }
     }
+    if buffer.first() == Some(&TLS_HANDSHAKE) {
+        // As servers do that are asked for TLS where they speak plain http.
+        let _ = write.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").await;
+    }
 }
 
 async fn next_request<R: AsyncRead + Unpin>(
@@ -158,6 +165,9 @@ async fn next_request<R: AsyncRead + Unpin>(
             break String::from_utf8(std::mem::replace(buffer, rest)).ok()?;
         }
         fill(shared, read, buffer, connection).await?;
+        if buffer.first() == Some(&TLS_HANDSHAKE) {
+            return None;
+        }
     };
     let mut lines = head.lines();
     let mut words = lines.next()?.split(' ');

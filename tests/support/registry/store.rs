@@ -47,6 +47,11 @@ impl Pushed {
         self.pinned().repository().clone()
     }
 
+    /// The text of its manifest.
+    pub fn manifest_text(&self) -> String {
+        String::from_utf8(self.manifest.bytes.clone()).unwrap()
+    }
+
     /// The tag of its legacy signatures.
     pub fn signature_tag(&self) -> String {
         format!("sha256-{}.sig", self.digest.hex())
