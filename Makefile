@@ -47,7 +47,6 @@ e2e: rust ## Against a live API server, then the chart on a whole node (as root)
 .PHONY: bench
 bench: rust ## Criterion for the pure parts, then a load test of the release binary
 	cargo bench --locked
-	scripts/bench.sh
 
 .PHONY: fuzz
 fuzz: rust ## Each fuzz target for FUZZ_SECONDS
