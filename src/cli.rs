@@ -90,3 +90,6 @@ fn block_on<F: Future<Output = anyhow::Result<u8>>>(future: F) -> anyhow::Result
         .context("the async runtime does not start")?
         .block_on(future)
 }
+
+#[cfg(test)]
+mod tests;
