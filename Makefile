@@ -11,6 +11,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TERM_COLOR ?= auto
 
 CLUSTER := tests/cluster
+# Recorded test material of others; tests that need it are ignored where it is not.
+export SEALGATE_CORPORA ?= ../shared/corpora
 FUZZ_SECONDS ?= 60
 
 .PHONY: help
@@ -38,7 +40,7 @@ test: unit e2e ## Every test, among them the real API server's and the whole nod
 
 .PHONY: unit
 unit: rust $(CLUSTER)/.tools ## Unit and integration tests
-	cargo test --locked --lib --test it
+	cargo test --locked --lib --test it -- $(if $(wildcard $(SEALGATE_CORPORA)),--include-ignored)
 
 .PHONY: e2e
 e2e: rust ## Against a live API server, then the chart on a whole node (as root)

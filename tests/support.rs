@@ -5,6 +5,8 @@
 
 #[path = "support/builders.rs"]
 pub mod builders;
+#[path = "support/corpora.rs"]
+pub mod corpora;
 #[path = "support/layouts.rs"]
 pub mod layouts;
 #[path = "support/registry.rs"]

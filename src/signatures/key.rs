@@ -38,7 +38,7 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A public key in one of the accepted algorithms. A value is a key that was parsed and lies on its curve.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq)]
 pub struct PublicKey {
     algorithm: Algorithm,
     /// The DER of the `SubjectPublicKeyInfo`.
@@ -139,6 +139,13 @@ impl PublicKey {
             Algorithm::Rsa { .. } => &[Scheme::RsaPkcs1Sha256, Scheme::RsaPssSha256],
             Algorithm::Ed25519 => &[Scheme::Ed25519ph, Scheme::Ed25519],
         }
+    }
+}
+
+/// Two keys are the same when they verify the same: an RSA key may be encoded with NULL parameters or with none.
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        (self.algorithm, &self.raw) == (other.algorithm, &other.raw)
     }
 }
 

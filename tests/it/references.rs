@@ -1,11 +1,12 @@
 //! The reference parser against Docker's own, over recorded references of many projects; and its properties over anything.
 
 use std::fs;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
 use sealgate::domain::{Digest, ImageReference};
 use serde::Deserialize;
+
+use crate::support::corpora::corpora;
 
 /// What was recorded for one string.
 #[derive(Deserialize)]
@@ -30,12 +31,7 @@ struct Docker {
 }
 
 fn corpus() -> Vec<Case> {
-    let folder = std::env::var_os("SEALGATE_CORPORA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"), PathBuf::from);
-    let file = folder.join("references.json");
-    let text = fs::read(&file).unwrap_or_else(|e| {
-        panic!("{}: {e}; set SEALGATE_CORPORA to the folder with the recorded test material", file.display())
-    });
+    let text = fs::read(corpora("references.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
 
@@ -46,6 +42,7 @@ fn written(reference: &ImageReference) -> (&str, &str) {
 }
 
 #[test]
+#[ignore = "needs SEALGATE_CORPORA"]
 fn ref_17_nothing_is_accepted_that_docker_refuses() {
     let corpus = corpus();
     let refused: Vec<_> = corpus.iter().filter(|case| !case.docker.error.is_empty()).collect();
@@ -56,6 +53,7 @@ fn ref_17_nothing_is_accepted_that_docker_refuses() {
 }
 
 #[test]
+#[ignore = "needs SEALGATE_CORPORA"]
 fn ref_17_what_both_accept_both_read_alike() {
     let corpus = corpus();
     let mut both = 0;
@@ -72,6 +70,7 @@ fn ref_17_what_both_accept_both_read_alike() {
 
 /// What is narrower here is narrower for a reason: no other reference that Docker accepts is lost.
 #[test]
+#[ignore = "needs SEALGATE_CORPORA"]
 fn ref_17_what_docker_accepts_and_we_refuse_is_one_of_these() {
     for case in corpus().iter().filter(|case| case.docker.error.is_empty()) {
         let Err(error) = ImageReference::parse(&case.input) else { continue };

@@ -71,13 +71,16 @@ fn collect(file: &str, text: &str, tests: &mut Tests) {
     }
 }
 
+/// What `make test` runs although it is marked as ignored, for whoever has no such folder.
+const RECORDED: &str = r#"#[ignore = "needs SEALGATE_CORPORA"]"#;
+
 /// Functions that the test harness runs, with the row that their names begin with. An ignored test is none.
 fn rust_tests(text: &str) -> Vec<(String, &str)> {
     let mut found = Vec::new();
     let mut attributes = String::new();
     for line in text.lines().map(str::trim) {
         if line.starts_with("#[") {
-            attributes.push_str(line);
+            attributes.push_str(if line == RECORDED { "" } else { line });
             continue;
         }
         let is_test = ["#[test]", "#[tokio::test"].iter().any(|mark| attributes.contains(mark));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
 
 use sealgate::admission::{Hook, Reviewer};
 use sealgate::domain::workload::{KindTable, Role};
@@ -10,14 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::world::World;
-
-fn corpus(name: &str) -> PathBuf {
-    let root = std::env::var_os("SEALGATE_CORPORA")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"), PathBuf::from);
-    let folder = root.join(name);
-    assert!(folder.is_dir(), "{} is missing; set SEALGATE_CORPORA", folder.display());
-    folder
-}
+use crate::support::corpora::corpora;
 
 /// Every image under a pod spec, found by names alone.
 fn images_in(spec: &Value) -> BTreeSet<String> {
@@ -49,11 +41,13 @@ async fn found(world: &World, object: &Value, row: &sealgate::domain::workload::
 }
 
 #[tokio::test]
+#[ignore = "needs SEALGATE_CORPORA"]
 async fn every_image_of_real_workloads_is_found() {
     let world = World::new();
     let table = KindTable::builtin();
     let mut seen = 0;
-    for folder in fs::read_dir(corpus("workloads")).unwrap().map(|entry| entry.unwrap().path()).filter(|p| p.is_dir()) {
+    for folder in fs::read_dir(corpora("workloads")).unwrap().map(|entry| entry.unwrap().path()).filter(|p| p.is_dir())
+    {
         for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             let Ok(mut object) = serde_saphyr::from_str::<Value>(&fs::read_to_string(&file).unwrap()) else { continue };
             let row = table.rows().iter().find(|row| {
@@ -77,10 +71,11 @@ async fn every_image_of_real_workloads_is_found() {
 }
 
 #[tokio::test]
+#[ignore = "needs SEALGATE_CORPORA"]
 async fn real_admission_requests_are_read() {
     let world = World::new();
     let mut read = 0;
-    for file in fs::read_dir(corpus("admission-requests")).unwrap().map(|entry| entry.unwrap().path()) {
+    for file in fs::read_dir(corpora("admission-requests")).unwrap().map(|entry| entry.unwrap().path()) {
         let body = fs::read(&file).unwrap();
         let Ok(review) = serde_json::from_slice::<Value>(&body) else { continue };
         let deadline = Instant::now() + std::time::Duration::from_secs(5);
