@@ -12,7 +12,7 @@ step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 # show COMMAND...: prints the command as a user would type it, runs it, indents what it says; fails when it fails.
 show() {
-  printf '\n  $ %s\n' "$(tr -s '\n ' ' ' <<<"$*")"
+  printf "\n  $ %s\n" "$(tr -s "\n " " " <<<"${*//"$BIN/"/}")"
   in_cluster "$@" 2>&1 | fold -sw 150 | sed 's/^/    /'
 }
 
