@@ -5,7 +5,6 @@
 
 mod compile;
 mod crd;
-mod document;
 #[allow(unreachable_pub, reason = "the derive repeats each struct inside a function")]
 #[allow(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 #[allow(clippy::doc_markdown, reason = "its docs are what `kubectl explain` prints")]
@@ -16,7 +15,6 @@ pub mod status;
 
 pub use compile::compile;
 pub use crd::crd;
-pub use document::reference;
 pub use policy::{
     AuthoritySpec, ClusterSignaturePolicy, ClusterSignaturePolicySpec, ClusterSignaturePolicyStatus, KeySpec,
     MatchSpec, ModeSpec, OperatorSpec, RequireSpec, RequirementSpec, SelectorSpec, SignatureSpec, StaticSpec,

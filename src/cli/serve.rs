@@ -32,7 +32,7 @@ use super::{ACCEPTED, wiring};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Settings in YAML; without it the defaults count
-    #[arg(long, value_name = "FILE", env = "SEALGATE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "SEALGATE_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     /// Where the API server posts its reviews, over TLS
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     admin_listen: SocketAddr,
     /// A filter such as `info` or `sealgate=debug`, instead of the setting
-    #[arg(long, value_name = "FILTER", env = "SEALGATE_LOG")]
+    #[arg(long, value_name = "FILTER", env = "SEALGATE_LOG", hide_env_values = true)]
     log_level: Option<String>,
     /// Seconds to keep serving after the signal to stop, while the cluster learns of it; 0 without a cluster
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=60))]

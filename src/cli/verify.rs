@@ -50,13 +50,19 @@ pub(super) struct Arguments {
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "policy")]
     annotation: Vec<(String, String)>,
     /// With --key: the repository where signatures are kept, when not beside the image
-    #[arg(long, value_name = "REPOSITORY", env = "COSIGN_REPOSITORY", conflicts_with = "policy")]
+    #[arg(
+        long,
+        value_name = "REPOSITORY",
+        env = "COSIGN_REPOSITORY",
+        hide_env_values = true,
+        conflicts_with = "policy"
+    )]
     signature_repository: Option<String>,
     /// With --policy: ask as a pod of this namespace; without it every policy counts, wherever it governs
     #[arg(short, long, value_name = "NAME", conflicts_with = "key")]
     namespace: Option<String>,
     /// Settings of `sealgate serve`, for its registries
-    #[arg(long, value_name = "FILE", env = "SEALGATE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "SEALGATE_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     /// Credentials; the default is $DOCKER_CONFIG/config.json or ~/.docker/config.json
     #[arg(long, value_name = "FILE")]

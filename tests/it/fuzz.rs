@@ -1,6 +1,7 @@
 //! The fuzz targets over their seeds. `make fuzz` goes on from there.
 
 #[path = "../../fuzz/src/targets.rs"]
+#[allow(unreachable_pub, reason = "the fuzz crate exports them")]
 mod targets;
 
 use std::fs;

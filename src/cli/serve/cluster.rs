@@ -28,10 +28,10 @@ const GIVE_BACK: Duration = Duration::from_secs(5);
 #[command(next_help_heading = "Names in the cluster")]
 pub(super) struct Arguments {
     /// The release's namespace
-    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = "sealgate")]
+    #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", hide_env_values = true, default_value = "sealgate")]
     namespace: String,
     /// This replica, as holder of the lease
-    #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "sealgate")]
+    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true, default_value = "sealgate")]
     pod_name: String,
     /// The Service that the API server calls
     #[arg(long, value_name = "NAME", default_value = "sealgate")]
