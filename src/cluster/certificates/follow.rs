@@ -12,7 +12,7 @@ use kube::{Api, Client};
 use rustls::sign::CertifiedKey;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::cluster::FIELD_MANAGER;
@@ -24,6 +24,8 @@ use super::{CA_CERTIFICATES, CA_KEY, CERTIFICATE, KEY, Material, Serving};
 
 /// How often the Secret is read.
 const POLL: Duration = Duration::from_secs(5);
+/// How often while there is no certificate yet: the leader is about to make it.
+const EAGER: Duration = Duration::from_millis(250);
 
 /// Where a certificate goes that was read.
 #[derive(Debug)]
@@ -42,12 +44,9 @@ pub struct Outlets {
 /// certificate stays.
 pub async fn follow(client: Client, namespace: String, secret: String, outlets: Outlets) {
     let api = Api::<Secret>::namespaced(client, &namespace);
-    let mut ticks = interval(POLL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut published: Option<(Material, Serving)> = None;
     let mut complaint = String::new();
     loop {
-        ticks.tick().await;
         let read = load(&api, &secret).await.map(|(material, _)| material);
         let problem = match read {
             Ok(material) if published.as_ref().is_some_and(|(old, _)| *old == material) => None,
@@ -67,10 +66,11 @@ pub async fn follow(client: Client, namespace: String, secret: String, outlets: 
         if let Some(problem) = &problem
             && *problem != complaint
         {
-            warn!(secret = %format_args!("{namespace}/{secret}"), problem, "serving certificate not read; the last one stays");
+            warn!(secret = %format_args!("{namespace}/{secret}"), problem, "serving certificate not read");
         }
         complaint = problem.unwrap_or_default();
         report(&outlets.condition, published.as_ref().map(|(_, serving)| serving));
+        sleep(if published.is_some() { POLL } else { EAGER }).await;
     }
 }
 

@@ -183,10 +183,11 @@ fn what_the_api_server_adds_is_no_drift() {
     assert_eq!(compare(&wanted, &stored), Drift::Same);
 }
 
+type Weaken = fn(&mut ValidatingWebhook);
+
 #[test]
 fn what_weakens_the_gate_is_drift() {
     let wanted = rendered(Reach::Enforce).validating;
-    type Weaken = fn(&mut ValidatingWebhook);
     let weakened: [(&str, Weaken); 8] = [
         ("failure policy", |w| w.failure_policy = Some("Ignore".into())),
         ("rules", |w| w.rules = Some(Vec::new())),

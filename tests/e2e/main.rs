@@ -1,0 +1,27 @@
+//! The program against a live API server: `make e2e`, or any cluster by `KUBECONFIG`.
+//!
+//! The gate runs outside the cluster with the ServiceAccount and the objects of the chart, so that RBAC is proven; the
+//! API server reaches it through a Service of type `ExternalName`. Without a cluster, each test fails and names what is
+//! missing.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_in_result,
+    clippy::unwrap_used,
+    reason = "tests may fail loudly, and so may their helpers"
+)]
+
+#[path = "../support.rs"]
+mod support;
+
+mod certificates;
+mod pods;
+mod policies;
+mod webhooks;
+mod workloads;
+mod world;

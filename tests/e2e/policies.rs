@@ -1,0 +1,80 @@
+//! Policies at the API server: refused where they are bad, read strictly where they are stored, with a status.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, kubectl, pod};
+
+#[test]
+fn pol_13_bad_policies_are_refused_with_a_clear_message() {
+    let world = World::new("refuse");
+    assert!(world.policy("good", &world.policy_spec()).is_ok());
+    let bad: [(&str, Value, &str); 5] = [
+        ("/authorities", json!([]), "authorities"),
+        ("/require", json!({"atLeast": 2}), "atLeast"),
+        ("/require", json!({"atLeast": 0}), "atLeast"),
+        ("/authorities/0/key/publicKey", json!(""), "publicKey"),
+        ("/authorities/0", json!({"name": "ci"}), "authorities"),
+    ];
+    for (path, value, named) in bad {
+        let mut spec = world.policy_spec();
+        match spec.pointer_mut(path) {
+            Some(place) => *place = value.clone(),
+            None => spec[path.trim_start_matches('/')] = value.clone(),
+        }
+        let refusal = world.policy("bad", &spec).expect_err(&format!("{path} = {value}"));
+        assert!(refusal.contains(named), "{path} = {value}: {refusal}");
+    }
+}
+
+#[test]
+fn pol_14_an_unknown_field_is_kept_and_makes_the_policy_deny_its_images_and_no_others() {
+    let world = World::new("unknown");
+    let mut spec = world.policy_spec();
+    spec["match"]["images"] = json!([format!("{}/broken/**", world.registry.host())]);
+    spec["authorities"][0]["issuerRegex"] = json!(".*");
+    let arguments = ["create", "--validate=false", "-o", "json", "-f", "-"];
+    let stored = world.kubectl(&arguments, &crate::world::policy(&world.policy_name("typo"), &spec)).unwrap();
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    assert_eq!(stored["spec"]["authorities"][0]["issuerRegex"], ".*");
+    world.enforce();
+    world.signed("broken/app", "v1");
+    world.signed("good/app", "v1");
+    let refusal = world.dry_run(&pod("app", &world.image("broken/app:v1"))).unwrap_err();
+    assert!(refusal.contains("issuerRegex"), "{refusal}");
+    world.dry_run(&pod("app", &world.image("good/app:v1"))).unwrap();
+    let ready = || condition(&world, "typo", "Ready");
+    world.until("the status says so", || ready()["status"] == "False");
+    assert_eq!(ready()["reason"], "Invalid");
+    assert!(ready()["message"].as_str().unwrap().contains("issuerRegex"));
+}
+
+#[test]
+fn the_status_follows_the_generation_and_the_columns_show_it() {
+    let world = World::new("status");
+    world.policy("ci-images", &world.policy_spec()).unwrap();
+    world.until("the policy is ready", || condition(&world, "ci-images", "Ready")["status"] == "True");
+    assert_eq!(condition(&world, "ci-images", "Ready")["observedGeneration"], 1);
+    let mut spec = world.policy_spec();
+    spec["mode"] = json!("Warn");
+    world.policy("ci-images", &spec).unwrap();
+    world.until("the status has followed", || condition(&world, "ci-images", "Ready")["observedGeneration"] == 2);
+    let table = kubectl(&["get", "csigpol", &world.policy_name("ci-images")]).unwrap();
+    assert!(table.contains("MODE") && table.contains("Warn") && table.contains("True"), "{table}");
+}
+
+#[test]
+fn pol_17_a_deleted_policy_leaves_its_images_to_the_others() {
+    let world = World::new("delete");
+    world.enforce();
+    let unsigned = pod("unsigned", &world.image("probe:unsigned"));
+    assert!(world.dry_run(&unsigned).is_err());
+    kubectl(&["delete", "csigpol", &world.policy_name("ci-images")]).unwrap();
+    world.until("the pod is admitted", || world.dry_run(&unsigned).is_ok());
+}
+
+fn condition(world: &World, policy: &str, type_: &str) -> Value {
+    let object = kubectl(&["get", "csigpol", &world.policy_name(policy), "-o", "json"]).unwrap();
+    let object: Value = serde_json::from_str(&object).unwrap();
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! The webhook configurations: filled when the gate can answer, put back, and left alone when removed.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, kubectl, pod};
+
+const VALIDATING: &str = "validatingwebhookconfiguration";
+const MUTATING: &str = "mutatingwebhookconfiguration";
+
+fn names(world: &World, kind: &str) -> Vec<String> {
+    let configuration = world.configuration(kind);
+    let webhooks = configuration["webhooks"].as_array().cloned().unwrap_or_default();
+    webhooks.iter().map(|webhook| webhook["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn filled(world: &World) -> bool {
+    names(world, VALIDATING) == ["validate.pods.sealgate.dev", "validate.workloads.sealgate.dev"]
+        && names(world, MUTATING) == ["mutate.pods.sealgate.dev"]
+}
+
+#[test]
+fn the_lists_are_filled_when_the_gate_is_ready_and_fail_closed_with_the_first_enforce_policy() {
+    let world = World::new("fill");
+    world.until("the lists are filled", || filled(&world));
+    let failure_policy = || world.configuration(VALIDATING)["webhooks"][0]["failurePolicy"].clone();
+    assert_eq!(failure_policy(), "Ignore");
+    assert_eq!(world.configuration(VALIDATING)["metadata"]["ownerReferences"][0]["name"], json!(world.release()));
+    let mut spec = world.policy_spec();
+    spec["mode"] = json!("Audit");
+    world.policy("ci-images", &spec).unwrap();
+    world.until("the policy is loaded", || world.metric("sealgate_policies{state=\"valid\"}") > 0.5);
+    assert_eq!(failure_policy(), "Ignore");
+    spec["mode"] = json!("Enforce");
+    world.policy("ci-images", &spec).unwrap();
+    world.until("the pod webhooks fail closed", || failure_policy() == "Fail");
+    assert_eq!(world.configuration(MUTATING)["webhooks"][0]["failurePolicy"], "Fail");
+    assert_eq!(world.configuration(VALIDATING)["webhooks"][1]["failurePolicy"], "Ignore");
+    kubectl(&["delete", "csigpol", &world.policy_name("ci-images")]).unwrap();
+    world.until("the gate is open again", || failure_policy() == "Ignore");
+}
+
+#[test]
+fn cfg_07_foreign_changes_are_put_back_and_counted() {
+    let world = World::new("repair");
+    world.enforce();
+    world.until("the lists are filled", || filled(&world));
+    let wanted =
+        || (world.configuration(VALIDATING)["webhooks"].clone(), world.configuration(MUTATING)["webhooks"].clone());
+    world.until("the pod webhooks fail closed", || {
+        wanted().0[0]["failurePolicy"] == "Fail" && wanted().1[0]["failurePolicy"] == "Fail"
+    });
+    let before = wanted();
+    let edits = [
+        (VALIDATING, json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}])),
+        (MUTATING, json!([{"op": "replace", "path": "/webhooks", "value": []}])),
+        (
+            VALIDATING,
+            json!([{"op": "add", "path": "/webhooks/0/matchConditions/-", "value": {"name": "never", "expression": "false"}}]),
+        ),
+    ];
+    for (repairs, (kind, edit)) in (1..).zip(edits) {
+        kubectl(&["patch", kind, &world.service(), "--type=json", "-p", &edit.to_string()]).unwrap();
+        world.until("the repair is counted", || {
+            world.metric("sealgate_webhook_repairs_total") > f64::from(repairs) - 0.5
+        });
+        assert_eq!(wanted(), before, "{kind} {edit}");
+    }
+}
+
+#[test]
+fn a_configuration_that_was_removed_stays_empty_and_pods_are_admitted() {
+    let mut world = World::new("remove");
+    world.enforce();
+    world.until("the lists are filled", || filled(&world));
+    let kubeconfig = std::env::var("KUBECONFIG").unwrap();
+    for _ in 0..2 {
+        let uninstall = std::process::Command::new(env!("CARGO_BIN_EXE_sealgate"))
+            .args(["uninstall", "--webhook-configuration", &world.service(), "--kubeconfig", &kubeconfig])
+            .status();
+        assert!(uninstall.unwrap().success());
+    }
+    let unsigned = pod("unsigned", &world.image("probe:unsigned"));
+    world.until("the gate is open", || world.dry_run(&unsigned).is_ok());
+    world.until("the leader has seen it", || world.log().contains("left alone"));
+    assert_eq!(names(&world, VALIDATING), Vec::<String>::new());
+    world.stop();
+    assert_eq!(holder(&world), Value::Null, "the lease is given back");
+}
+
+fn holder(world: &World) -> Value {
+    let lease = kubectl(&["get", "lease", &world.service(), "-n", &world.release(), "-o", "json"]).unwrap();
+    serde_json::from_str::<Value>(&lease).unwrap()["spec"]["holderIdentity"].clone()
+}
