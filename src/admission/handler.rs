@@ -11,9 +11,10 @@ use crate::domain::workload::KindTable;
 use crate::domain::{Rejection, Unavailable};
 use crate::telemetry::Metrics;
 use crate::verifier::ports::{Keychain, Registry};
-use crate::verifier::{Engine, Finding, ImageVerdict, Question};
+use crate::verifier::{Engine, Finding, ImageVerdict, Mode, Question};
 
 use super::decision::{self, Decision};
+use super::images::ImageField;
 use super::message;
 use super::response::{Answer, Finality, Response};
 use super::review::{Refusal, Review};
@@ -150,18 +151,35 @@ impl<R: Registry, K: Keychain> Admission<R, K> {
         if subject.fields.is_empty() || self.ignores(hook) || (hook == Hook::Mutate && subject.mirror) {
             return Decision::plain(Response::allow());
         }
-        let question = Question {
-            namespace: subject.context.namespace.clone(),
-            images: subject.fields.iter().map(|field| field.asked.clone()).collect(),
-            context: subject.context.clone(),
-            deadline,
-        };
         let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
-        if let Ok(verdicts) = timeout_at(latest, self.engine.verify(&question)).await {
+        if let Ok(verdicts) = timeout_at(latest, self.verify(subject, deadline)).await {
             return self.conclude(hook, subject, &verdicts);
         }
         let cause = Unavailable::DeadlineExceeded { host: "the verifier".into() };
         Decision::plain(without_verdict(hook, message::unavailable(&cause)))
+    }
+
+    /// The verdict about each field. Where an old digest was asked for and nothing will pin it, what counts is what the field
+    /// itself names, because that is what will be stored. A denial of the old digest stands.
+    async fn verify(&self, subject: &Subject, deadline: Instant) -> Vec<ImageVerdict> {
+        let question = |images| Question {
+            namespace: subject.context.namespace.clone(),
+            images,
+            context: subject.context.clone(),
+            deadline,
+        };
+        let asked = subject.fields.iter().map(|field| field.asked.clone()).collect();
+        let mut verdicts = self.engine.verify(&question(asked)).await;
+        let unfounded = |(field, verdict): &(&ImageField, &mut ImageVerdict)| {
+            field.asked != field.image && verdict.pin().is_none() && verdict.findings(Mode::Enforce).is_empty()
+        };
+        let (fields, open): (Vec<_>, Vec<_>) = subject.fields.iter().zip(&mut verdicts).filter(unfounded).unzip();
+        if !fields.is_empty() {
+            let written = fields.iter().map(|field| field.image.clone()).collect();
+            let again = self.engine.verify(&question(written)).await;
+            open.into_iter().zip(again).for_each(|(verdict, again)| *verdict = again);
+        }
+        verdicts
     }
 
     fn conclude(&self, hook: Hook, subject: &Subject, verdicts: &[ImageVerdict]) -> Decision {

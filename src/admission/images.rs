@@ -33,7 +33,7 @@ pub struct ImageField {
     pub name: String,
     /// The image as it is written; empty where there is none.
     pub image: String,
-    /// The image that is asked about: as written, or the old pinned value whose tag came back.
+    /// The image that is asked about first: as written, or the old pinned value whose tag came back.
     pub asked: String,
 }
 
@@ -52,6 +52,11 @@ impl ImageField {
     pub fn path(&self, pod_spec: &[String]) -> String {
         let tail = if self.list == List::Volumes { "image.reference" } else { "image" };
         format!("{}.{}[{}].{tail}", pod_spec.join("."), self.list.as_str(), self.index)
+    }
+
+    /// Asks about the image that is written, whatever ran there before.
+    pub(super) fn ask_as_written(&mut self) {
+        self.asked.clone_from(&self.image);
     }
 
     /// Whether nothing is written there.
@@ -104,7 +109,7 @@ pub(super) fn images(spec: &PodSpec) -> Vec<ImageField> {
 /// The fields that an UPDATE has added or changed: those that differ from the field of the same list and name.
 ///
 /// A field that comes back with the tag of its old pinned value asks for the old digest: someone applied the manifest that the
-/// pod was made from, and means the image that runs.
+/// pod was made from, and means the image that runs. That counts only where the field will be pinned to it.
 pub(super) fn changed(new: Vec<ImageField>, old: &PodSpec) -> Vec<ImageField> {
     let mut stored = HashMap::new();
     for field in images(old) {

@@ -142,10 +142,15 @@ fn subject(object: Object, old: Option<Object>, review: &Review<'_>, row: &Workl
     let spec = object.pod_spec.unwrap_or_default();
     let all = images::images(&spec);
     let total = all.len();
-    let fields = match old.and_then(|old| old.pod_spec) {
+    let mirror = object.metadata.annotations.mirror && is_node_of(&review.user, &spec);
+    let mut fields = match old.and_then(|old| old.pod_spec) {
         Some(old) => images::changed(all, &old),
         None => all,
     };
+    if mirror || row.role == Role::Template {
+        // Nothing is pinned here, so no field gets its old digest back.
+        fields.iter_mut().for_each(ImageField::ask_as_written);
+    }
     if fields.is_empty() && object.unknown_image_fields == 0 {
         return Reading::Allow;
     }
@@ -154,7 +159,7 @@ fn subject(object: Object, old: Option<Object>, review: &Review<'_>, row: &Workl
         pod_spec: row.pod_spec.clone(),
         fields,
         total,
-        mirror: object.metadata.annotations.mirror && is_node_of(&review.user, &spec),
+        mirror,
         context: context(&review.namespace, spec),
         unknown_image_fields: object.unknown_image_fields,
     }))

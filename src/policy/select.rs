@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::{Digest, ImageReference};
 
 use super::model::Mode;
-use super::set::{About, Entry, PolicySet};
+use super::set::{About, Entry, Known, PolicySet};
 
 /// The policies that govern a namespace, at least one: those whose `namespaces` and `namespaceSelector` select it.
 #[derive(Clone, Debug)]
@@ -33,9 +33,15 @@ pub fn govern<'a>(set: &'a PolicySet, namespace: &str) -> Option<Governing<'a>> 
     Some(Governing { entries, strictest })
 }
 
-/// Those of the governing policies that apply to an image: `images` matches and `excludeImages` does not. `digest` is that of
-/// the reference, or of the resolved tag; patterns see nothing else but the repository.
-pub fn select<'a>(governing: &Governing<'a>, image: &ImageReference, digest: Option<&Digest>) -> Selection<'a> {
+/// Those of the governing policies that apply to an image: `images` matches and `excludeImages` does not. Patterns see the
+/// repository and the digest of the reference. `resolved` is that of its tag, where it has no other: it counts only against
+/// the image.
+pub fn select<'a>(governing: &Governing<'a>, image: &ImageReference, resolved: Option<&Digest>) -> Selection<'a> {
+    let digest = match (image.digest(), resolved) {
+        (Some(digest), _) => Known::Named(digest),
+        (None, Some(digest)) => Known::Resolved(digest),
+        (None, None) => Known::Nothing,
+    };
     let mut applying = Vec::new();
     for entry in &governing.entries {
         match entry.about(image.repository(), digest) {

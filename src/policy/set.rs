@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{Digest, Pattern, Repository};
 
-use super::model::{Mode, Policy, PolicyError, PolicyParts};
+use super::model::{Mode, Policy, PolicyError, PolicyParts, StaticAnswer};
 use super::selector::{LabelSelector, Labels};
 
 /// All policies at one moment, with the namespace labels that were known at that moment.
@@ -41,6 +41,17 @@ pub struct BrokenPolicy {
     pub namespace_selector: LabelSelector,
     /// What is wrong.
     pub error: PolicyError,
+}
+
+/// What is known of an image's digest when policies are selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known<'a> {
+    /// The reference names it, so it is what will run.
+    Named(&'a Digest),
+    /// The tag names it now. By the time the image is pulled it may name another, unless the verdict pins it.
+    Resolved(&'a Digest),
+    /// There is a tag, and nobody has asked yet.
+    Nothing,
 }
 
 /// Whether a policy is about an image, as far as that is known.
@@ -134,18 +145,27 @@ impl Entry {
     }
 
     /// Whether it is about the image.
-    pub(crate) fn about(&self, repository: &Repository, digest: Option<&Digest>) -> About {
+    ///
+    /// A pattern with a digest may tighten what becomes of a tag, and never loosen it: the object keeps its tag unless
+    /// a signature pins it, and the tag may move. So it excludes no tag, and a tag matches it only under a policy that
+    /// denies or pins what it applies to. One that merely applies would make the image a matched one.
+    pub(crate) fn about(&self, repository: &Repository, digest: Known<'_>) -> About {
         let (images, excluded) = match self {
             Self::Valid(policy) => (Some(policy.parts().images.as_slice()), &policy.parts().exclude_images),
             Self::Broken(broken) => (broken.images.as_deref(), &broken.exclude_images),
         };
-        let images = images.map_or(About::Yes, |patterns| any_matches(patterns, repository, digest));
-        let excluded = any_matches(excluded, repository, digest);
-        match (images, excluded) {
-            (About::No, _) | (_, About::Yes) => About::No,
-            (About::Yes, About::No) => About::Yes,
-            _ => About::DependsOnDigest,
+        let of_tag = if self.denies_or_pins() { About::DependsOnDigest } else { About::No };
+        let images = images.map_or(About::Yes, |patterns| any_matches(patterns, repository, digest, of_tag));
+        match (images, any_matches(excluded, repository, digest, About::No)) {
+            (_, About::No) => images,
+            _ => About::No,
         }
+    }
+
+    /// Whether whatever it applies to is either refused or pinned to the digest that was judged.
+    fn denies_or_pins(&self) -> bool {
+        let trusts = self.valid().and_then(Policy::static_answer) == Some(StaticAnswer::Allow);
+        self.mode() == Mode::Enforce && !trusts
     }
 
     fn scope(&self) -> (&[String], &LabelSelector) {
@@ -156,15 +176,17 @@ impl Entry {
     }
 }
 
-fn any_matches(patterns: &[Pattern], repository: &Repository, digest: Option<&Digest>) -> About {
-    let mut open = false;
+/// `of_tag` is what a pattern with a digest says of an image that has only a tag: nothing, or it depends.
+fn any_matches(patterns: &[Pattern], repository: &Repository, known: Known<'_>, of_tag: About) -> About {
+    let mut answer = About::No;
     for pattern in patterns.iter().filter(|p| p.matches_repository(repository)) {
-        match (pattern.digest(), digest) {
+        match (pattern.digest(), known) {
             (None, _) => return About::Yes,
-            (Some(wanted), Some(digest)) if wanted == digest => return About::Yes,
-            (Some(_), Some(_)) => {}
-            (Some(_), None) => open = true,
+            (Some(wanted), Known::Named(digest)) if wanted == digest => return About::Yes,
+            (Some(wanted), Known::Resolved(digest)) if wanted == digest && of_tag != About::No => return About::Yes,
+            (Some(_), Known::Nothing) => answer = of_tag,
+            (Some(_), Known::Named(_) | Known::Resolved(_)) => {}
         }
     }
-    if open { About::DependsOnDigest } else { About::No }
+    answer
 }

@@ -5,5 +5,6 @@ mod corpora;
 mod docs;
 mod messages;
 mod protocol;
+mod tags;
 mod updates;
 pub(crate) mod world;

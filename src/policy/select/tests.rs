@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::policy::model::PolicyParts;
+use crate::policy::model::{PolicyParts, StaticAnswer};
 use crate::policy::selector::{LabelSelector, Labels, SelectorOperator};
-use crate::policy::testing::{broken, image, parts, patterns, requirement, set, valid};
+use crate::policy::testing::{broken, fixed, image, parts, patterns, requirement, set, valid};
 
 const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -12,7 +12,11 @@ const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 fn selected(set: &PolicySet, reference: &str) -> String {
     let Some(governing) = govern(set, "shop") else { return "ungoverned".to_owned() };
     let image = image(reference);
-    match select(&governing, &image, image.digest()) {
+    told(select(&governing, &image, None))
+}
+
+fn told(selection: Selection<'_>) -> String {
+    match selection {
         Selection::Applies(entries) => entries.iter().map(|e| &**e.name()).collect::<Vec<_>>().join(" "),
         other => format!("{other:?}"),
     }
@@ -117,9 +121,37 @@ fn a_pattern_with_a_digest_asks_for_the_digest_only_where_it_matters() {
     assert_eq!(selected(&beside, "registry.example/app:v1"), "p");
 
     let excluded = set(vec![valid(about("p", &["registry.example/*"], &[&one]))]);
-    assert_eq!(selected(&excluded, "registry.example/app:v1"), "NeedsDigest");
+    assert_eq!(selected(&excluded, "registry.example/app:v1"), "p", "an exclusion by digest excludes no tag");
     assert_eq!(selected(&excluded, &one), "Unmatched");
     assert_eq!(selected(&excluded, &format!("registry.example/app:v1@{B}")), "p");
+}
+
+#[test]
+fn toc_01_a_digest_pattern_never_loosens_what_becomes_of_a_tag() {
+    let one = format!("registry.example/app@{A}");
+    let trusting = vec![fixed(StaticAnswer::Allow)];
+    let refusing = vec![fixed(StaticAnswer::Deny)];
+    for (authorities, mode, of_tag) in [
+        (None, Mode::Enforce, "p"),
+        (Some(&refusing), Mode::Enforce, "p"),
+        (Some(&trusting), Mode::Enforce, "Unmatched"),
+        (None, Mode::Warn, "Unmatched"),
+        (None, Mode::Audit, "Unmatched"),
+        (Some(&refusing), Mode::Warn, "Unmatched"),
+    ] {
+        let parts = about("p", &[&one], &[]);
+        let authorities = authorities.unwrap_or(&parts.authorities).clone();
+        let policies = set(vec![valid(PolicyParts { mode, authorities, ..parts })]);
+        let governing = govern(&policies, "shop").unwrap();
+        let tagged = image("registry.example/app:v1");
+        let depends = if of_tag == "p" { "NeedsDigest" } else { of_tag };
+        assert_eq!(selected(&policies, "registry.example/app:v1"), depends, "{mode:?}");
+        for (digest, expected) in [(A, of_tag), (B, "Unmatched")] {
+            let resolved = Digest::parse(digest).unwrap();
+            assert_eq!(told(select(&governing, &tagged, Some(&resolved))), expected, "{mode:?} {digest}");
+        }
+        assert_eq!(selected(&policies, &one), "p", "{mode:?}: what is named is what runs");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A verifier with policies and a registry in memory, and what the API server would make of its answers.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -27,6 +28,8 @@ use crate::support::signer::{SigningKey, payload};
 pub(crate) struct FakeRegistry {
     key: Arc<SigningKey>,
     calls: Arc<AtomicUsize>,
+    /// Tags that name another manifest than at first, which nobody has signed.
+    moved: Arc<Mutex<HashMap<String, Digest>>>,
 }
 
 impl FakeRegistry {
@@ -34,11 +37,19 @@ impl FakeRegistry {
         self.calls.fetch_add(1, Ordering::Relaxed);
         repository.path().split('/').next().unwrap_or_default().to_owned()
     }
+
+    fn is_unsigned(&self, digest: &Digest) -> bool {
+        self.moved.lock().unwrap().values().any(|moved| moved == digest)
+    }
 }
 
 /// The digest that a tag has in the registry.
 pub(crate) fn digest(image: &str) -> Digest {
     Digest::of(ImageReference::parse(image).unwrap().to_string().as_bytes())
+}
+
+fn moved_manifest(tag: &str) -> String {
+    format!("{tag}, moved")
 }
 
 /// The image as it is stored when it was pinned.
@@ -58,7 +69,11 @@ impl Registry for FakeRegistry {
             })),
             "panics" => panic!("a registry adapter that panics"),
             "hangs" => std::future::pending().await,
-            _ => Ok(image.pin(image.to_string().as_bytes())),
+            _ => {
+                let tag = image.to_string();
+                let moved = self.moved.lock().unwrap().contains_key(&tag);
+                Ok(image.pin(if moved { moved_manifest(&tag) } else { tag }.as_bytes()))
+            }
         }
     }
 
@@ -68,7 +83,7 @@ impl Registry for FakeRegistry {
 
     fn evidence<'a>(&'a self, image: &'a PinnedImage, at: &'a Repository, _: &'a Access) -> BoxStream<'a, Evidence> {
         match self.mood(at).as_str() {
-            "signed" => {
+            "signed" if !self.is_unsigned(image.digest()) => {
                 let signed = self.key.simple_signing(&payload(image.digest())).candidate();
                 stream::iter([Evidence::Candidate(signed)]).boxed()
             }
@@ -96,7 +111,7 @@ pub(crate) struct World {
     pub(crate) metrics: Metrics,
     pub(crate) key: Arc<SigningKey>,
     policies: PolicyCell,
-    calls: Arc<AtomicUsize>,
+    registry: FakeRegistry,
 }
 
 /// The settings that most tests have.
@@ -117,12 +132,11 @@ impl World {
 
     pub(crate) fn with(settings: Settings, defaults: Defaults) -> Self {
         let key = Arc::new(SigningKey::new());
-        let calls = Arc::new(AtomicUsize::new(0));
         let (policies, metrics) = (PolicyCell::default(), Metrics::new());
-        let registry = FakeRegistry { key: Arc::clone(&key), calls: Arc::clone(&calls) };
-        let engine = Engine::new(registry, NoKeychain, policies.clone(), defaults);
+        let registry = FakeRegistry { key: Arc::clone(&key), calls: Arc::default(), moved: Arc::default() };
+        let engine = Engine::new(registry.clone(), NoKeychain, policies.clone(), defaults);
         let admission = Admission::new(engine, settings, metrics.clone());
-        let world = Self { admission, metrics, key, policies, calls };
+        let world = Self { admission, metrics, key, policies, registry };
         world.policies(&[("ci-images", world.policy())]);
         world
     }
@@ -143,7 +157,15 @@ impl World {
 
     /// How often the registry was asked.
     pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::Relaxed)
+        self.registry.calls.load(Ordering::Relaxed)
+    }
+
+    /// Somebody pushes another manifest under the tag, and signs nothing.
+    pub(crate) fn move_tag(&self, image: &str) -> Digest {
+        let tag = ImageReference::parse(image).unwrap().to_string();
+        let digest = Digest::of(moved_manifest(&tag).as_bytes());
+        self.registry.moved.lock().unwrap().insert(tag, digest);
+        digest
     }
 
     /// What one webhook answers, checked against the rules for every answer (ADM-03).
