@@ -17,7 +17,8 @@ version=$(awk -F '"' '/^version = /{print $2; exit}' Cargo.toml)
 build() {
   local target cargo=${CARGO_HOME:-$HOME/.cargo} built=${CARGO_TARGET_DIR:-$PWD/target} map
   target=$(rustc -vV | awk '/^host: /{print $2}')
-  for map in "$built=/target" "$PWD=/sealgate" "$cargo=/cargo"; do
+  # Not of the folder of the sources: their paths are relative, and another folder would build everything anew.
+  for map in "$built=/target" "$cargo=/cargo"; do
     RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$map"
     CFLAGS="${CFLAGS:-} -ffile-prefix-map=$map"
   done
