@@ -16,7 +16,8 @@ sealgate=${CARGO_TARGET_DIR:-target}/debug/sealgate
 sed -e "/@CONFIG@/{r $out/config.schema.json" -e 'd;}' charts/sealgate/values.schema.json.in >"$out/charts/sealgate/values.schema.json"
 rm "$out/config.schema.json"
 
-"$BIN/helm" template sealgate charts/sealgate --namespace sealgate --no-hooks >"$out/deploy/chart.yaml"
+"$BIN/helm" template sealgate charts/sealgate --namespace sealgate --no-hooks \
+  --set image.repository=registry.example.com/sealgate >"$out/deploy/chart.yaml"
 cat deploy/namespace.yaml "$out/deploy/chart.yaml" >"$out/deploy/install.yaml"
 rm "$out/deploy/chart.yaml"
 

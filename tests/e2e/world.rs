@@ -1,7 +1,7 @@
 //! A release in the cluster with one gate beside it, and the images that it is asked about.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,7 @@ impl World {
         let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/sealgate");
         let mut helm = Command::new("helm");
         helm.args(["template", &release]).arg(chart).args(["--namespace", &release, "--no-hooks"]);
+        helm.args(["--set", "image.repository=registry.example.com/sealgate"]);
         let manifests = String::from_utf8(run(&mut helm, "").unwrap().into_bytes()).unwrap();
         let own = ["kind: Deployment", "kind: PodDisruptionBudget", "kind: Service\n"];
         let objects: Vec<_> =
@@ -140,7 +141,7 @@ impl World {
                 &name,
             ])
             .args(["--tls-secret", &format!("{name}-tls"), "--service-port", &self.ports.0.to_string()])
-            .args(["--listen", &format!("127.0.0.1:{}", self.ports.0), "--linger", "0"])
+            .args(["--listen", &format!("{}:{}", listen_address(), self.ports.0), "--linger", "0"])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.ports.1)])
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -340,6 +341,12 @@ fn run(command: &mut Command, input: &str) -> Result<String, String> {
 fn need(program: &str) {
     let found = Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status();
     assert!(found.is_ok(), "missing: {program} in PATH; `make e2e` brings its own");
+}
+
+/// Where the API server reaches the gate: on loopback, or at the address that it was told.
+fn listen_address() -> IpAddr {
+    let told = env::var("SEALGATE_E2E_HOST").ok().and_then(|host| host.parse().ok());
+    told.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 fn free_port() -> u16 {

@@ -11,6 +11,7 @@ const HELMS: [&str; 2] = ["helm", "helm4"];
 
 /// Values that switch on all that can be switched on.
 const EVERYTHING: &str = r#"
+webhookPort: 9443
 config:
   unmatchedImages: Warn
   excludedNamespaces: [calico-system]
@@ -41,6 +42,8 @@ const COMBINATIONS: &[&str] = &[
     "pullSecrets: {cluster: true}",
     "pullSecrets: {namespaces: [apps]}",
     "networkPolicy: {enabled: true}",
+    "config: null",
+    "priorityClassName: my-own",
     "{replicas: 1, podDisruptionBudget: {enabled: false}, topologySpread: false}",
 ];
 
@@ -139,6 +142,7 @@ fn cfg_13_every_pod_fits_the_security_level_restricted() {
                 assert_eq!(security["capabilities"], serde_json::json!({"drop": ["ALL"]}), "{name}");
                 let resources = &container["resources"];
                 assert_eq!(resources["requests"]["memory"], resources["limits"]["memory"], "{name}");
+                assert!(resources["limits"]["ephemeral-storage"].is_string(), "{name}: a log without a limit");
                 assert!(resources["limits"]["cpu"].is_null(), "{name}: throttling would cost answers in time");
             }
         }
@@ -177,6 +181,81 @@ fn shared_namespaces_are_refused() {
 }
 
 #[test]
+fn values_that_could_not_have_their_effect_are_refused_in_words() {
+    for (wrong, words, right) in [
+        ("image: {repository: ''}", "image.repository is not set", "image: {repository: registry.example.com/own}"),
+        ("config: {pullSecrets: {cluster: true}}", "set the value pullSecrets", "pullSecrets: {cluster: true}"),
+        ("config: {dockerConfigFile: /x}", "set the value dockerConfigSecret", "dockerConfigSecret: x"),
+        (
+            "resources: {limits: {memory: 127Mi}}",
+            "must be at least four times config.limits.bodyBudgetBytes",
+            "resources: {limits: {memory: 0.125Gi}}",
+        ),
+        (
+            "config: {limits: {bodyBudgetBytes: 33554433}}",
+            "must be at least four times config.limits.bodyBudgetBytes",
+            "config: {limits: {bodyBudgetBytes: 33554432}}",
+        ),
+        (
+            "resources: {limits: {memory: plenty}}",
+            "is not a quantity of memory",
+            "resources: {limits: {memory: 134217728}}",
+        ),
+        ("webhookPort: 8080", "must differ", "webhookPort: 8081"),
+        (
+            "{hostNetwork: true, networkPolicy: {enabled: true}}",
+            "no effect with hostNetwork",
+            "{hostNetwork: true, networkPolicy: {enabled: false}}",
+        ),
+    ] {
+        for helm in HELMS {
+            let refused = template(helm, "sealgate", wrong);
+            let message = String::from_utf8_lossy(&refused.stderr);
+            assert!(!refused.status.success() && message.contains(words), "{helm}, {wrong}: {message}");
+            assert!(template(helm, "sealgate", right).status.success(), "{helm} refuses {right}");
+        }
+    }
+}
+
+#[test]
+fn the_values_files_of_the_chart_render() {
+    for (name, replicas) in [("values.yaml", 2), ("values-microk8s.yaml", 1), ("values-ha.yaml", 3)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/sealgate").join(name);
+        let values =
+            std::fs::read_to_string(path).unwrap().replace("repository: \"\"", "repository: registry.example.com/own");
+        assert_eq!(gate(&values)["replicas"], replicas, "{name}");
+    }
+}
+
+#[test]
+fn in_the_network_of_the_node_a_rollout_needs_no_second_port() {
+    let pods = gate("{}");
+    assert_eq!(pods["template"]["spec"]["hostNetwork"], false);
+    assert_eq!(pods["strategy"]["rollingUpdate"], serde_json::json!({"maxUnavailable": 0, "maxSurge": 1}));
+    let node = gate("{hostNetwork: true, webhookPort: 9443}");
+    let pod = &node["template"]["spec"];
+    assert_eq!((&pod["hostNetwork"], &pod["dnsPolicy"]), (&true.into(), &"ClusterFirstWithHostNet".into()));
+    assert_eq!(pod["containers"][0]["ports"][0]["containerPort"], 9443);
+    assert!(strings(&pod["containers"][0]["args"]).contains(&"--listen=0.0.0.0:9443"));
+    assert_eq!(node["strategy"]["rollingUpdate"], serde_json::json!({"maxUnavailable": 1, "maxSurge": 0}));
+}
+
+#[test]
+fn a_system_priority_class_comes_with_a_quota_that_names_it() {
+    let classes = |values: &str| -> Vec<Value> {
+        let quotas = rendered_by_both(values).into_iter().filter(|object| kind(object) == "ResourceQuota");
+        quotas.map(|quota| quota["spec"]["scopeSelector"]["matchExpressions"][0]["values"].clone()).collect()
+    };
+    assert_eq!(classes("{}"), [serde_json::json!(["system-cluster-critical"])]);
+    assert_eq!(classes("priorityClassName: system-node-critical"), [serde_json::json!(["system-node-critical"])]);
+    assert_eq!(classes("priorityClassName: my-own"), [Value::Null; 0]);
+    // The way out must not depend on it.
+    let objects = rendered_by_both("{}");
+    let hook = objects.iter().find(|object| kind(object) == "Job").unwrap();
+    assert!(hook["spec"]["template"]["spec"]["priorityClassName"].is_null());
+}
+
+#[test]
 fn values_that_do_not_exist_are_refused() {
     for helm in HELMS {
         for (wrong, right) in [
@@ -184,6 +263,7 @@ fn values_that_do_not_exist_are_refused() {
             ("config: {unmatchedImage: Warn}", "config: {unmatchedImages: Warn}"),
             ("config: {unmatchedImages: warn}", "config: {unmatchedImages: Warn}"),
             ("image: {digest: abc}", "image: {tag: abc}"),
+            ("webhookPort: 443", "webhookPort: 1443"),
         ] {
             assert!(!template(helm, "sealgate", wrong).status.success(), "{helm} takes {wrong}");
             assert!(template(helm, "sealgate", right).status.success(), "{helm} refuses {right}");
@@ -274,6 +354,9 @@ fn template(helm: &str, namespace: &str, values: &str) -> Output {
     std::fs::write(&file, values).unwrap();
     let mut command = Command::new(program);
     command.args(["template", "sealgate"]).arg(chart).args(["--namespace", namespace, "--values"]).arg(&file);
+    if !values.contains("repository:") {
+        command.args(["--set", "image.repository=registry.example.com/sealgate"]);
+    }
     let output = command.output().unwrap();
     std::fs::remove_file(&file).unwrap();
     output
@@ -318,6 +401,12 @@ fn pod_spec(object: &Value) -> Option<&Value> {
         "Pod" => Some(&object["spec"]),
         _ => None,
     }
+}
+
+/// The spec of the Deployment.
+fn gate(values: &str) -> Value {
+    let objects = rendered_by_both(values);
+    objects.iter().find(|object| kind(object) == "Deployment").unwrap()["spec"].clone()
 }
 
 fn kind(object: &Value) -> &str {

@@ -16,15 +16,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- end }}
 
 {{- define "sealgate.image" -}}
+{{- if not .Values.image.repository }}
+{{- fail "image.repository is not set. Build the image with `make image` (it prints the digest), push it with `crane push dist/image registry.example.com/team/sealgate`, then set image.repository=registry.example.com/team/sealgate and image.digest=sha256:..." }}
+{{- end -}}
 {{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{/* The configuration file: the value `config`, and what other values say about it. */}}
 {{- define "sealgate.config" -}}
-{{- $config := deepCopy .Values.config }}
+{{- $config := deepCopy (.Values.config | default dict) }}
 {{- $_ := set $config "pullSecrets" .Values.pullSecrets }}
 {{- if .Values.dockerConfigSecret }}{{ $_ := set $config "dockerConfigFile" "/etc/sealgate/docker/config.json" }}{{ end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{/* The bytes of a quantity such as 128Mi. */}}
+{{- define "sealgate.bytes" -}}
+{{- $factors := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 }}
+{{- $quantity := toString . }}
+{{- if or (kindIs "float64" .) (kindIs "int64" .) (kindIs "int" .) }}{{ $quantity = printf "%d" (int64 .) }}{{ end }}
+{{- $unit := regexFind "[A-Za-z]*$" $quantity }}
+{{- if not (and (regexMatch "^[0-9]+([.][0-9]+)?[A-Za-z]*$" $quantity) (hasKey $factors $unit)) }}
+{{- fail (printf "resources.limits.memory: %s is not a quantity of memory such as 128Mi" $quantity) }}
+{{- end }}
+{{- mulf (regexFind "^[0-9.]+" $quantity | float64) (get $factors $unit) | int64 }}
 {{- end }}
 
 {{/* Rows 1 to 4 of the hardening table; fits the pod security level `restricted`. */}}
