@@ -40,15 +40,16 @@ test: unit e2e ## Every test, among them the real API server's and the whole nod
 
 .PHONY: unit
 unit: rust $(CLUSTER)/.tools ## Unit and integration tests
-	cargo test --locked --lib --test it -- $(if $(wildcard $(SEALGATE_CORPORA)),--include-ignored)
+	cargo test --locked --lib --test it -- $(if $(wildcard $(SEALGATE_CORPORA)/references.json),--include-ignored)
 
 .PHONY: e2e
-e2e: rust ## Against a live API server, then the chart on a whole node (as root)
+e2e: rust ## Against a live API server, then the chart on a whole node (as root); or against SEALGATE_E2E_KUBECONFIG alone
 	$(CLUSTER)/e2e.sh
 
 .PHONY: bench
 bench: rust ## Criterion for the pure parts, then a load test of the release binary
 	cargo bench --locked
+	@if [ -d dist/image/blobs ]; then echo "image (dist/image): $$(du -b -c dist/image/blobs/sha256/* | awk 'END {printf "%.1f MiB compressed", $$1 / 1048576}')"; else echo "image: not built; make image"; fi
 
 .PHONY: fuzz
 fuzz: rust ## Each fuzz target for FUZZ_SECONDS
@@ -73,8 +74,8 @@ generate: rust $(CLUSTER)/.tools ## CRDs, schema of the chart's values, deploy/i
 ##### Ship it
 
 .PHONY: image
-image: rust ## The image as an OCI layout in dist/image, without a container engine; prints its digest
-	scripts/image.sh
+image: rust ## The image as an OCI layout in dist/image, without a container engine; prints its digest (CHECK=1 builds twice)
+	scripts/image.sh $(if $(CHECK),--check)
 
 .PHONY: clean
 clean: ## Removes what was built here (not the cache)
@@ -85,7 +86,7 @@ clean: ## Removes what was built here (not the cache)
 .PHONY: rust
 rust:
 	@command -v cargo >/dev/null || { echo "make: Rust is missing: https://rustup.rs" >&2; exit 1; }
-	@scripts/install.sh cc=gcc
+	@scripts/install.sh cc=gcc,libc6-dev git=git
 
 # The Helm programs that render and lint the chart.
 .PHONY: $(CLUSTER)/.tools

@@ -40,7 +40,7 @@ size() { stat -c %s "$work/layout/blobs/sha256/${1#sha256:}"; }
 
 program=${SEALGATE_BINARY:-$(build)}
 ca=${SEALGATE_CA:-/etc/ssl/certs/ca-certificates.crt}
-[ -s "$ca" ] || scripts/install.sh ca-certificates.crt=ca-certificates
+scripts/install.sh "$ca=ca-certificates"
 case $(uname -m) in
   x86_64) architecture=amd64 ;;
   aarch64) architecture=arm64 ;;

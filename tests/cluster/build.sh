@@ -1,8 +1,9 @@
 #!/bin/bash
-# build.sh [tools|api|node]: builds or installs every program that the test cluster runs. A second run does nothing.
+# build.sh [tools|api|kind|node]: builds or installs every program that the test cluster runs. A second run does nothing.
 #   tools  helm, helm4                                        charts can be rendered
 #   api    also etcd, kube-apiserver, kubectl, cosign, crane, registry   (default)
-#   node   also the other Kubernetes programs, containerd, CNI; runc, nftables, iproute2 and gcc from Debian
+#   kind   also a container image's one program, `pause`, and kind; gcc from Debian
+#   node   api, `pause`, the other Kubernetes programs, containerd, CNI; runc, nftables, iproute2, procps and gcc from Debian
 # All of them are Go modules pinned, with checksums, by the go.mod and go.sum files beside this script.
 # Where KUBEBUILDER_ASSETS is set, its etcd, kube-apiserver and kubectl are used.
 set -euo pipefail
@@ -32,15 +33,7 @@ build() {
   echo "$want" >"$stamp"
 }
 
-# install PROGRAM=PACKAGE...: what Debian has.
-install() {
-  local wanted missing=()
-  for wanted in "$@"; do command -v "${wanted%=*}" >/dev/null || missing+=("${wanted#*=}"); done
-  if [ ${#missing[@]} -eq 0 ]; then return 0; fi
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then fail "missing on this machine: ${missing[*]} (Debian names); install them and try again"; fi
-  echo "tests/cluster: installing ${missing[*]}" >&2
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-}
+install() { "$HERE/../../scripts/install.sh" "$@"; } # what Debian has
 
 tools() {
   build tools helm helm.sh/helm/v3/cmd/helm "$helm_flags"
@@ -57,10 +50,25 @@ api() {
   build tools registry ./registry
 }
 
+pause() {
+  if [ "$BIN/pause" -nt "$HERE/node/pause.c" ]; then return 0; fi
+  install cc=gcc,libc6-dev
+  cc -Os -static -s -o "$BIN/pause" "$HERE/node/pause.c"
+}
+
+kind() {
+  local version=v0.33.0 # its default node has image volumes: Kubernetes 1.35 or newer
+  if [ "$(cat "$BIN/.kind.stamp" 2>/dev/null)" = $version ]; then return 0; fi
+  command -v go >/dev/null || fail "Go is missing, to build kind: install it from https://go.dev/dl"
+  echo "tests/cluster: building kind $version (once; kept in $BIN)" >&2
+  CGO_ENABLED=0 GOBIN=$BIN go install -trimpath "sigs.k8s.io/kind@$version"
+  echo $version >"$BIN/.kind.stamp"
+}
+
 node() {
   local program plugin
   [ "$(id -u)" = 0 ] || fail "a whole node needs root: run as root, or use the API server alone (up.sh api)"
-  install runc=runc nft=nftables ip=iproute2 nsenter=util-linux gcc=gcc
+  install runc=runc nft=nftables ip=iproute2 nsenter=util-linux sysctl=procps
   for program in kube-controller-manager kube-scheduler kubelet kube-proxy; do
     build k8s $program k8s.io/kubernetes/cmd/$program "$kubernetes_flags"
   done
@@ -70,15 +78,12 @@ node() {
   for plugin in ipam/host-local main/bridge main/loopback; do
     build tools "$(basename $plugin)" github.com/containernetworking/plugins/plugins/$plugin
   done
-  if [ "$BIN/pause" -ot "$HERE/node/pause.c" ]; then
-    [ -e /usr/lib/x86_64-linux-gnu/libc.a ] || [ -e "/usr/lib/$(gcc -print-multiarch)/libc.a" ] || install libc.a=libc6-dev
-    gcc -Os -static -s -o "$BIN/pause" "$HERE/node/pause.c"
-  fi
 }
 
 case $mode in
   tools) tools ;;
   api) tools; api ;;
-  node) tools; api; node ;;
-  *) echo "usage: build.sh [tools|api|node]" >&2; exit 2 ;;
+  kind) tools; api; pause; kind ;;
+  node) tools; api; pause; node ;;
+  *) echo "usage: build.sh [tools|api|kind|node]" >&2; exit 2 ;;
 esac

@@ -42,6 +42,9 @@ refused() {
   fi
 }
 
+# denied WHAT IMAGE COMMAND...: the command fails, and sealgate says that the image is not signed and how to reproduce it.
+denied() { refused "$1" "webhook .*sealgate.dev.*$2.*NO_SIGNATURE.*sealgate verify" "${@:3}"; }
+
 # same WHAT EXPECTED FOUND
 same() {
   if [ "$2" = "$3" ]; then pass "$1"; else printf 'expected: %s\nfound:    %s\n' "$2" "$3" >"$out"; miss "$1"; fi
@@ -99,8 +102,7 @@ refuses_and_admits() {
   k apply -f - >/dev/null <<<"$(policy ci-images "$registry/apps/**")"
   works "soon the policy is Ready" k wait --for=condition=Ready csigpol/ci-images --timeout=1s
   works "soon the gate fails closed" gate_is Fail
-  refused "soon an unsigned pod is refused, in words" "$unsigned" until_refused "$(pod unsigned apps $unsigned)"
-  refused "the denial names a command that reproduces it" "sealgate verify" try "$(pod unsigned apps $unsigned)"
+  denied "soon an unsigned pod is refused, in words" "$unsigned" until_refused "$(pod unsigned apps $unsigned)"
   works "a pod signed in the legacy form is admitted" create "$(pod legacy apps $legacy)"
   works "a pod signed in cosign 3's form is admitted" create "$(pod bundle apps $bundle)"
   same "the first is pinned to its digest" "$legacy_pinned" "$(k get pod legacy -n apps -o jsonpath='{.spec.containers[0].image}')"
@@ -108,16 +110,16 @@ refuses_and_admits() {
   works "the first runs" running legacy
   works "the second runs" running bundle
 
-  refused "kubectl debug with an unsigned image is refused" "$unsigned" \
+  denied "kubectl debug with an unsigned image is refused" "$unsigned" \
     k debug legacy -n apps --image=$unsigned --container=debug-unsigned
   works "kubectl debug with a signed image is admitted" k debug legacy -n apps --image=$bundle --container=debug-signed
   same "and pinned" "$bundle_pinned" "$(k get pod legacy -n apps -o jsonpath='{.spec.ephemeralContainers[0].image}')"
 
-  refused "an unsigned image volume is refused" "$unsigned" try "$(pod volume apps $legacy $unsigned)"
+  denied "an unsigned image volume is refused" "$unsigned" try "$(pod volume apps $legacy $unsigned)"
   works "a signed image volume is admitted" create "$(pod volume apps $legacy $bundle)"
   same "and pinned" "$bundle_pinned" "$(k get pod volume -n apps -o jsonpath='{.spec.volumes[0].image.reference}')"
 
-  refused "a Deployment with an unsigned image is refused at apply" "$unsigned" create "$(deployment web apps $unsigned)"
+  denied "a Deployment with an unsigned image is refused at apply" "$unsigned" create "$(deployment web apps $unsigned)"
   works "a Deployment with a signed image is admitted" create "$(deployment web apps $legacy)"
   same "its template is not changed" "$legacy" "$(k get deployment web -n apps -o jsonpath='{.spec.template.spec.containers[0].image}')"
   works "and its pods run" k rollout status deployment/web -n apps --timeout=60s
@@ -132,7 +134,7 @@ leaves_older_pods_alone() {
   works "a pod older than the gate can be labelled" k label pod older -n apps checked=yes
   works "it can be annotated" k annotate pod older -n apps checked=yes
   works "it can be debugged with a signed image" k debug older-debugged -n apps --image=$legacy --container=debug-signed
-  refused "but not with an unsigned one" "$unsigned" k debug older-debugged -n apps --image=$unsigned --container=debug-unsigned
+  denied "but not with an unsigned one" "$unsigned" k debug older-debugged -n apps --image=$unsigned --container=debug-unsigned
   works "it can be deleted" k delete pod older older-debugged -n apps --timeout=60s
 }
 
@@ -178,7 +180,7 @@ survives() {
   k delete pod -n sealgate -l app.kubernetes.io/component=gate --grace-period=0 --force >/dev/null 2>&1
   works "also when all are killed at once" ready_gate
   works "soon signed pods are admitted" try "$(pod back apps $legacy)"
-  refused "and unsigned ones refused" "$unsigned" try "$(pod back apps $unsigned)"
+  denied "and unsigned ones refused" "$unsigned" try "$(pod back apps $unsigned)"
 }
 
 # row: FLT-41 tags denied and digests admitted while nothing pins
@@ -187,7 +189,7 @@ does_not_depend_on_pinning() {
   k patch mutatingwebhookconfiguration sealgate --type=json -p '[{"op":"replace","path":"/webhooks","value":[]}]' >/dev/null
   refused "with the mutating webhook gone a tag is refused (FLT-41)" "NOT_PINNED|unpinned" until_refused "$(pod tag apps $legacy)"
   works "a signed digest is admitted (FLT-41)" try "$(pod digest apps "$legacy_digest")"
-  refused "an unsigned one is refused (FLT-41)" "$unsigned" try "$(pod unsigned apps $unsigned)"
+  denied "an unsigned one is refused (FLT-41)" "$unsigned" try "$(pod unsigned apps $unsigned)"
   k patch clusterrole sealgate --type=json -p '[{"op":"replace","path":"/rules/3/verbs","value":["get","list","watch","patch"]}]' >/dev/null
 }
 
@@ -213,7 +215,7 @@ upgrades() {
     --set replicas=3 --wait --timeout 120s
   same "the certificate is still there" "$before" "$(secret_data)"
   works "and the webhooks" gate_is Fail
-  refused "unsigned pods are still refused" "$unsigned" try "$(pod unsigned apps $unsigned)"
+  denied "unsigned pods are still refused" "$unsigned" try "$(pod unsigned apps $unsigned)"
   works "rollback" in_cluster "$helm" rollback sealgate 1 -n sealgate --wait --timeout 120s
   works "the webhooks survive it" gate_is Fail
   works "signed pods are admitted" try "$(pod signed apps $legacy)"

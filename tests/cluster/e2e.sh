@@ -1,19 +1,19 @@
 #!/bin/bash
 # e2e.sh: the tests against a live API server, then the chart tests on a whole node, with Helm 3 and Helm 4.
-# SEALGATE_E2E_KUBECONFIG=FILE runs the first part against that cluster instead.
+# SEALGATE_E2E_KUBECONFIG=FILE runs the first part alone, against that cluster.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$HERE/../.."
 
 if [ -n "${SEALGATE_E2E_KUBECONFIG:-}" ]; then
   KUBECONFIG=$SEALGATE_E2E_KUBECONFIG cargo test --locked --test e2e
-else
-  trap '"$HERE/down.sh" wipe' EXIT
-  "$HERE/down.sh" wipe
-  "$HERE/up.sh" api
-  cargo test --locked --test e2e
-  "$HERE/down.sh" wipe
+  exit
 fi
 
+trap '"$HERE/down.sh" wipe' EXIT
+"$HERE/down.sh" wipe
+"$HERE/up.sh" api
+cargo test --locked --test e2e
+"$HERE/down.sh" wipe
 "$HERE/chart-test.sh" helm
 "$HERE/chart-test.sh" helm4
