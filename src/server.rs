@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -34,6 +34,7 @@ pub use tls::Certificate;
 use body::Budget;
 use connection::{Connections, Phase};
 use deadline::Deadlines;
+use routes::Reviews;
 
 /// Pause after a failed `accept`, such as when all file descriptors are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -71,29 +72,30 @@ impl Default for Settings {
 }
 
 /// The webhook server.
-pub struct Server<A> {
-    connections: Arc<Connections<A>>,
+pub struct Server {
+    connections: Arc<Connections>,
     settings: Settings,
     certificate: watch::Receiver<Certificate>,
     health: Health,
 }
 
-impl<A: Reviewer> Server<A> {
+impl Server {
     /// A server that shows the certificate that `certificate` holds at the time of each handshake; none, and handshakes fail.
-    pub fn new(
+    pub fn new<A: Reviewer>(
         reviewer: Arc<A>,
         settings: Settings,
         certificate: watch::Receiver<Certificate>,
         metrics: Metrics,
         health: Health,
     ) -> Result<Self, rustls::Error> {
-        let connections = Connections {
-            tls: tls::acceptor(certificate.clone(), settings.tls12)?,
+        let reviews = Reviews {
             reviewer,
             budget: Budget::new(settings.body_budget),
             deadlines: Deadlines::new(settings.timeout),
-            metrics,
+            metrics: metrics.clone(),
         };
+        let tls = tls::acceptor(certificate.clone(), settings.tls12)?;
+        let connections = Connections { tls, router: routes::router(reviews), metrics };
         Ok(Self { connections: Arc::new(connections), settings, certificate, health })
     }
 
@@ -139,15 +141,15 @@ impl<A: Reviewer> Server<A> {
 }
 
 /// The listener with its connections.
-struct Accepting<A> {
+struct Accepting {
     listener: TcpListener,
     places: Arc<Semaphore>,
     tasks: JoinSet<()>,
-    connections: Arc<Connections<A>>,
+    connections: Arc<Connections>,
     phases: watch::Receiver<Phase>,
 }
 
-impl<A: Reviewer> Accepting<A> {
+impl Accepting {
     async fn until(&mut self, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
         loop {
@@ -192,7 +194,7 @@ impl<A: Reviewer> Accepting<A> {
         }
     }
 
-    fn begin(&mut self, socket: tokio::net::TcpStream) {
+    fn begin(&mut self, socket: TcpStream) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             self.connections.metrics.shed("connections");
             return;

@@ -1,18 +1,17 @@
 //! The admin port: health and metrics, over plain HTTP, for the kubelet and Prometheus. It says nothing about images or namespaces.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -29,11 +28,11 @@ const LIFE: Duration = Duration::from_mins(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const TEXT_TYPE: &str = "text/plain; charset=utf-8";
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until `stop` is there.
 pub async fn serve(listener: TcpListener, health: Health, metrics: Metrics, stop: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let router = router(health, metrics.clone());
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -48,50 +47,35 @@ pub async fn serve(listener: TcpListener, health: Health, metrics: Metrics, stop
             metrics.shed("admin-connections");
             continue;
         };
-        let (health, metrics) = (health.clone(), metrics.clone());
+        let router = router.clone();
         tokio::spawn(async move {
-            connection(socket, &health, &metrics).await;
+            connection(socket, router).await;
             drop(place);
         });
     }
 }
 
-async fn connection(socket: TcpStream, health: &Health, metrics: &Metrics) {
-    let service = service_fn(async |request| Ok::<_, Infallible>(respond(&request, health, metrics)));
+async fn connection(socket: TcpStream, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
     // Whatever went wrong is the peer's affair.
     let _ = timeout(LIFE, connection).await;
 }
 
-fn respond(request: &Request<Incoming>, health: &Health, metrics: &Metrics) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return answer(StatusCode::METHOD_NOT_ALLOWED, TEXT_TYPE, "only GET and HEAD\n".into());
-    }
-    match request.uri().path() {
-        "/healthz" => answer(StatusCode::OK, TEXT_TYPE, "ok\n".into()),
-        "/readyz" => readiness(&health.unmet()),
-        "/metrics" => answer(StatusCode::OK, METRICS_TYPE, metrics.render()),
-        _ => answer(StatusCode::NOT_FOUND, TEXT_TYPE, "no such path: /healthz, /readyz, /metrics\n".into()),
-    }
+fn router(health: Health, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/healthz", get("ok\n"))
+        .route("/readyz", get(async move || readiness(&health.unmet())))
+        .route("/metrics", get(async move || ([(CONTENT_TYPE, METRICS_TYPE)], metrics.render())))
+        .fallback((StatusCode::NOT_FOUND, "no such path: /healthz, /readyz, /metrics\n"))
+        .method_not_allowed_fallback((StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"))
 }
 
-fn readiness(unmet: &[&str]) -> Response<Full<Bytes>> {
+fn readiness(unmet: &[&str]) -> (StatusCode, String) {
     match unmet {
-        [] => answer(StatusCode::OK, TEXT_TYPE, "ready\n".into()),
-        unmet => answer(
-            StatusCode::SERVICE_UNAVAILABLE,
-            TEXT_TYPE,
-            format!("not ready, waiting for: {}\n", unmet.join(", ")),
-        ),
+        [] => (StatusCode::OK, "ready\n".into()),
+        unmet => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready, waiting for: {}\n", unmet.join(", "))),
     }
-}
-
-fn answer(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
 }

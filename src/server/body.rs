@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody as _};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -60,7 +60,7 @@ impl Budget {
     }
 
     /// Reads a body. Room for all of it is taken before the first byte; one of unknown length takes that of the largest.
-    pub(super) async fn read(&self, body: Incoming, deadline: Instant) -> Result<Counted, BodyError> {
+    pub(super) async fn read(&self, body: Body, deadline: Instant) -> Result<Counted, BodyError> {
         let declared = body.size_hint().exact().map_or(Ok(MAX_BODY), usize::try_from);
         let expected = declared.ok().filter(|bytes| *bytes <= MAX_BODY).ok_or(BodyError::TooLarge)?;
         let lane = if expected <= SMALL { &self.small } else { &self.large };
@@ -72,7 +72,7 @@ impl Budget {
     }
 }
 
-async fn collect(mut body: Incoming, expected: usize) -> Result<Vec<u8>, BodyError> {
+async fn collect(mut body: Body, expected: usize) -> Result<Vec<u8>, BodyError> {
     // The room is taken, and memory that is never written to costs nothing.
     let mut bytes = Vec::with_capacity(if expected < MAX_BODY { expected } else { 0 });
     while let Some(frame) = body.frame().await {

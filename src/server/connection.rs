@@ -1,30 +1,31 @@
 //! One connection: handshake, then one request after another until it is over.
 
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceBuilder;
 
-use crate::admission::Reviewer;
 use crate::telemetry::Metrics;
 
-use super::body::{BodyError, Budget};
-use super::deadline::Deadlines;
 use super::patience::{Life, Patient};
-use super::routes::{self, Body};
 
 /// For a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(4);
@@ -43,15 +44,13 @@ pub(super) enum Phase {
 }
 
 /// What all connections share.
-pub(super) struct Connections<A> {
+pub(super) struct Connections {
     pub(super) tls: TlsAcceptor,
-    pub(super) reviewer: Arc<A>,
-    pub(super) budget: Budget,
-    pub(super) deadlines: Deadlines,
+    pub(super) router: Router,
     pub(super) metrics: Metrics,
 }
 
-impl<A: Reviewer> Connections<A> {
+impl Connections {
     /// Serves one connection to its end.
     pub(super) async fn serve(&self, socket: TcpStream, mut phases: watch::Receiver<Phase>) {
         // Answers are small and complete; waiting for more to send would only delay them. Without it they still arrive.
@@ -61,11 +60,17 @@ impl<A: Reviewer> Connections<A> {
             return;
         };
         let life = Life::new();
-        let phase = phases.clone();
-        let service = service_fn(|request| self.respond(request, &life, &phase));
         let io = TokioIo::new(Patient::new(stream, Arc::clone(&life)));
-        let mut connection =
-            pin!(http1::Builder::new().header_read_timeout(None).max_buf_size(BUFFER).serve_connection(io, service));
+        let exchange = Exchange { life, phase: phases.clone(), metrics: self.metrics.clone() };
+        let service = ServiceBuilder::new()
+            .map_request(|request: http::Request<Incoming>| request.map(Body::new))
+            .layer(middleware::from_fn_with_state(exchange, around))
+            .service(self.router.clone());
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(BUFFER)
+            .serve_connection(io, TowerToHyperService::new(service));
+        let mut connection = pin!(connection);
         tokio::select! {
             // An error is the peer's: it broke off, or took too long.
             _ = &mut connection => return,
@@ -74,43 +79,27 @@ impl<A: Reviewer> Connections<A> {
         connection.as_mut().graceful_shutdown();
         let _ = connection.await;
     }
+}
 
-    async fn respond(
-        &self,
-        request: Request<Incoming>,
-        life: &Life,
-        phase: &watch::Receiver<Phase>,
-    ) -> Result<Response<Body>, Infallible> {
-        life.begin();
-        let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
-        let mut response = answered.unwrap_or_else(|_| {
-            self.metrics.panic();
-            routes::plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the log has the details")
-        });
-        if life.is_over() || !response.status().is_success() || *phase.borrow() != Phase::Serve {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        life.end();
-        Ok(response)
-    }
+/// What the requests of one connection share.
+#[derive(Clone)]
+struct Exchange {
+    life: Arc<Life>,
+    phase: watch::Receiver<Phase>,
+    metrics: Metrics,
+}
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let hook = match routes::route(&request) {
-            Ok(hook) => hook,
-            Err(reason) => return routes::lost(reason),
-        };
-        let time = self.deadlines.of(request.uri().query());
-        let deadline = Instant::now().checked_add(time).unwrap_or_else(Instant::now);
-        match self.budget.read(request.into_body(), deadline).await {
-            Ok(body) => routes::answered(self.reviewer.review(hook, body, deadline).await),
-            Err(error) => {
-                match error {
-                    BodyError::TooLarge => self.metrics.shed("body-size"),
-                    BodyError::Overloaded => self.metrics.shed("body-budget"),
-                    BodyError::Slow | BodyError::Broken => {}
-                }
-                routes::unread(error)
-            }
-        }
+/// One request: a panic is an answer too, and the last answer says that it is the last.
+async fn around(State(exchange): State<Exchange>, request: Request, next: Next) -> Response {
+    exchange.life.begin();
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| {
+        exchange.metrics.panic();
+        (StatusCode::INTERNAL_SERVER_ERROR, "internal error; the log has the details").into_response()
+    });
+    if exchange.life.is_over() || !response.status().is_success() || *exchange.phase.borrow() != Phase::Serve {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    exchange.life.end();
+    response
 }

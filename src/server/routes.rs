@@ -1,37 +1,75 @@
 //! The paths of the webhook port, and the plain answers of HTTP.
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use std::sync::Arc;
 
-use crate::admission::{Answer, Hook};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, post};
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{HeaderValue, StatusCode};
+use tokio::time::Instant;
 
-use super::body::BodyError;
+use crate::admission::{Answer, Hook, Reviewer};
+use crate::telemetry::Metrics;
 
-/// The type of an answer's body.
-pub(super) type Body = Full<Bytes>;
+use super::body::{BodyError, Budget};
+use super::deadline::Deadlines;
 
-/// Why a request is for no webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoRoute {
-    Path,
-    Method,
-    ContentType,
+/// What the answers to all requests come from.
+pub(super) struct Reviews<A> {
+    pub(super) reviewer: Arc<A>,
+    pub(super) budget: Budget,
+    pub(super) deadlines: Deadlines,
+    pub(super) metrics: Metrics,
 }
 
-/// The webhook that a request is for.
-pub(super) fn route(request: &Request<Incoming>) -> Result<Hook, NoRoute> {
-    let hook = match request.uri().path() {
-        "/mutate" => Hook::Mutate,
-        "/validate" => Hook::ValidatePods,
-        "/validate-workloads" => Hook::ValidateWorkloads,
-        _ => return Err(NoRoute::Path),
-    };
-    if request.method() != Method::POST {
-        return Err(NoRoute::Method);
+/// The webhooks.
+pub(super) fn router<A: Reviewer>(reviews: Reviews<A>) -> Router {
+    Router::new()
+        .route("/mutate", webhook(Hook::Mutate))
+        .route("/validate", webhook(Hook::ValidatePods))
+        .route("/validate-workloads", webhook(Hook::ValidateWorkloads))
+        .fallback((StatusCode::NOT_FOUND, "no such path: /mutate, /validate, /validate-workloads"))
+        .method_not_allowed_fallback((StatusCode::METHOD_NOT_ALLOWED, "post an AdmissionReview"))
+        .with_state(Arc::new(reviews))
+}
+
+fn webhook<A: Reviewer>(hook: Hook) -> MethodRouter<Arc<Reviews<A>>> {
+    post(async move |State(reviews): State<Arc<Reviews<A>>>, request: Request| reviews.answer(hook, request).await)
+}
+
+impl<A: Reviewer> Reviews<A> {
+    async fn answer(&self, hook: Hook, request: Request) -> Response {
+        if !is_json(request.headers()) {
+            return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json").into_response();
+        }
+        let time = self.deadlines.of(request.uri().query());
+        let deadline = Instant::now().checked_add(time).unwrap_or_else(Instant::now);
+        match self.budget.read(request.into_body(), deadline).await {
+            Ok(body) => answered(self.reviewer.review(hook, body, deadline).await),
+            Err(error) => self.unread(error),
+        }
     }
-    if is_json(request.headers()) { Ok(hook) } else { Err(NoRoute::ContentType) }
+
+    /// The answer where there was no body to give to the handler. Never with `Retry-After`: the API server would obey it.
+    fn unread(&self, error: BodyError) -> Response {
+        match error {
+            BodyError::TooLarge => {
+                self.metrics.shed("body-size");
+                (StatusCode::PAYLOAD_TOO_LARGE, "a review has at most 24 MiB")
+            }
+            BodyError::Overloaded => {
+                self.metrics.shed("body-budget");
+                let text = "sealgate is overloaded: too many large reviews at once; try again, or raise limits.bodyBudgetBytes";
+                (StatusCode::SERVICE_UNAVAILABLE, text)
+            }
+            BodyError::Slow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 seconds"),
+            BodyError::Broken => (StatusCode::BAD_REQUEST, "the body is broken off"),
+        }
+        .into_response()
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -42,44 +80,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     second.is_none() && essence.eq_ignore_ascii_case("application/json")
 }
 
-/// The answer to a request that is for no webhook.
-pub(super) fn lost(reason: NoRoute) -> Response<Body> {
-    match reason {
-        NoRoute::Path => plain(StatusCode::NOT_FOUND, "no such path: /mutate, /validate, /validate-workloads"),
-        NoRoute::Method => {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "post an AdmissionReview");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-            response
-        }
-        NoRoute::ContentType => plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json"),
-    }
-}
-
 /// The handler's answer.
-pub(super) fn answered(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+fn answered(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
-    response
-}
-
-/// The answer where there was no body to give to the handler. Never with `Retry-After`: the API server would obey it.
-pub(super) fn unread(error: BodyError) -> Response<Body> {
-    match error {
-        BodyError::TooLarge => plain(StatusCode::PAYLOAD_TOO_LARGE, "a review has at most 24 MiB"),
-        BodyError::Overloaded => plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "sealgate is overloaded: too many large reviews at once; try again, or raise limits.bodyBudgetBytes",
-        ),
-        BodyError::Slow => plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 seconds"),
-        BodyError::Broken => plain(StatusCode::BAD_REQUEST, "the body is broken off"),
-    }
-}
-
-/// A sentence with a status.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
