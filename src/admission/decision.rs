@@ -61,7 +61,7 @@ pub(super) fn validate_pod(subject: &Subject, judged: &[Judged<'_>], settings: &
     let mut response = match against.as_slice() {
         [] => Response::allow(),
         _ if tolerated => Response::allow(),
-        against => Response::deny(message::denial(against, &subject.pod_spec, &settings.policies)),
+        against => Response::deny(message::denial(against, subject, settings)),
     };
     let tolerated = if tolerated { &against[..] } else { &[] };
     response.warnings = message::warnings(tolerated.iter().chain(&warned));
@@ -78,11 +78,8 @@ pub(super) fn validate_template(subject: &Subject, judged: &[Judged<'_>], settin
     let warned = objections(&judged, Mode::Warn);
     let recorded = objections(&judged, Mode::Audit);
     let denies = settings.workloads == Workloads::Deny && !rejected.is_empty();
-    let mut response = if denies {
-        Response::deny(message::denial(&rejected, &subject.pod_spec, &settings.policies))
-    } else {
-        Response::allow()
-    };
+    let mut response =
+        if denies { Response::deny(message::denial(&rejected, subject, settings)) } else { Response::allow() };
     let told = if denies { &[][..] } else { &rejected[..] };
     let mut lines = message::warnings(told.iter().chain(&unknown).chain(&warned));
     lines.extend(blank.iter().map(|(field, _)| message::template_note(field)));

@@ -1,5 +1,6 @@
 //! One AdmissionReview from bytes to bytes: read, ask the verifier, decide, write, count, log.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub mirror_pods: MirrorPods,
     /// Where policies come from, for the command in a denial.
     pub policies: PolicySource,
+    /// The registry hosts that are asked over plain http, for the same command.
+    pub plain_http: BTreeSet<String>,
 }
 
 /// What happens to a template whose pods would be refused.

@@ -10,9 +10,10 @@ use crate::domain::text::Foreign;
 use crate::domain::{Rejection, Unavailable};
 use crate::verifier::{AuthorityOutcome, AuthorityVerdict, Basis, Finding, ImageVerdict};
 
-use super::handler::PolicySource;
+use super::handler::{PolicySource, Settings};
 use super::images::ImageField;
 use super::response::{Cause, Denial, Finality};
+use super::subject::Subject;
 
 /// Longest denial, in bytes.
 const MAX_MESSAGE: usize = 4096;
@@ -64,24 +65,24 @@ fn plain_denial(finality: Finality, code: &str, text: &str) -> Denial {
 }
 
 /// The denial for these objections, of which there is at least one. Rejections come first, and one is enough for a 403.
-pub(super) fn denial(objections: &[Objection<'_>], pod_spec: &[String], source: &PolicySource) -> Denial {
+pub(super) fn denial(objections: &[Objection<'_>], subject: &Subject, settings: &Settings) -> Denial {
     let rejected = objections.iter().any(|o| o.finding.is_rejection());
     let (no, perhaps): (Vec<_>, Vec<_>) = objections.iter().partition(|o| o.finding.is_rejection());
     let ordered = || no.iter().chain(&perhaps).copied();
     let finality = if rejected { Finality::Rejected } else { Finality::Unavailable };
     Denial {
         finality,
-        message: text(&ordered().collect::<Vec<_>>(), finality, source),
-        causes: ordered().take(MAX_CAUSES).map(|o| cause(o, pod_spec)).collect(),
+        message: text(&ordered().collect::<Vec<_>>(), finality, &subject.context.namespace, settings),
+        causes: ordered().take(MAX_CAUSES).map(|o| cause(o, &subject.pod_spec)).collect(),
     }
 }
 
-fn text(objections: &[&Objection<'_>], finality: Finality, source: &PolicySource) -> String {
+fn text(objections: &[&Objection<'_>], finality: Finality, namespace: &str, settings: &Settings) -> String {
     let mut tail = String::new();
     if finality == Finality::Unavailable {
         tail.push_str(". This is no verdict about the image: try again");
     }
-    if let Some(command) = objections.iter().find_map(|o| command(o, source)) {
+    if let Some(command) = objections.iter().find_map(|o| command(o, namespace, settings)) {
         tail = format!("{tail}. To reproduce: {command}");
     }
     let room = MAX_MESSAGE.saturating_sub(tail.len()).saturating_sub(24);
@@ -219,16 +220,24 @@ fn authority_says(authority: &AuthorityVerdict, why: &str) -> String {
 }
 
 /// The command that asks the same question from a laptop. Only what a shell takes as one word goes into it unquoted.
-fn command(objection: &Objection<'_>, source: &PolicySource) -> Option<String> {
+///
+/// One policy by its name is asked wherever it governs; of several, those count that govern the namespace.
+fn command(objection: &Objection<'_>, namespace: &str, settings: &Settings) -> Option<String> {
     let image = shell_word(&objection.verdict.written)?;
-    let policy = objection.policy.and_then(shell_word);
-    Some(match (source, policy) {
-        (PolicySource::Cluster, Some(policy)) => {
-            format!("kubectl get csigpol {policy} -o yaml | sealgate verify {image} --policy -")
-        }
-        (PolicySource::Cluster, None) => format!("kubectl get csigpol -o yaml | sealgate verify {image} --policy -"),
-        (PolicySource::Folder(folder), _) => format!("sealgate verify {image} --policy {}", shell_word(folder)?),
-    })
+    let (policies, file) = match (&settings.policies, objection.policy.and_then(shell_word)) {
+        (PolicySource::Cluster, Some(policy)) => (format!("kubectl get csigpol {policy} -o yaml | "), "-".to_owned()),
+        (PolicySource::Cluster, None) => ("kubectl get csigpol -o yaml | ".to_owned(), "-".to_owned()),
+        (PolicySource::Folder(folder), _) => (String::new(), shell_word(folder)?),
+    };
+    let mut command = format!("{policies}sealgate verify {image} --policy {file}");
+    if objection.policy.is_none() {
+        let _ = write!(command, " --namespace {}", shell_word(namespace)?);
+    }
+    let host = objection.verdict.reference.as_ref().map(|reference| reference.repository().host());
+    if host.is_some_and(|host| settings.plain_http.contains(host)) {
+        command.push_str(" --allow-http-registry");
+    }
+    Some(command)
 }
 
 fn shell_word(text: &str) -> Option<String> {

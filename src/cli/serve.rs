@@ -122,6 +122,7 @@ impl Process {
             workloads: wiring::workloads(&self.config),
             mirror_pods: wiring::mirror_pods(&self.config),
             policies: source,
+            plain_http: plain_http(&self.config).map(str::to_owned).collect(),
         };
         let admission = Arc::new(Admission::new(engine, settings, self.metrics.clone()));
         let settings = server::Settings {
@@ -147,9 +148,13 @@ fn start_log(config: &Config, level: Option<&str>) -> anyhow::Result<()> {
 }
 
 fn warn_of_plain_http(config: &Config) {
-    for registry in config.registries.iter().filter(|registry| registry.plain_http) {
-        tracing::warn!(host = %registry.host, "this registry is asked over plain http: anyone on the network can answer in its place");
+    for host in plain_http(config) {
+        tracing::warn!(host, "this registry is asked over plain http: anyone on the network can answer in its place");
     }
+}
+
+fn plain_http(config: &Config) -> impl Iterator<Item = &str> {
+    config.registries.iter().filter(|registry| registry.plain_http).map(|registry| registry.host.as_str())
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

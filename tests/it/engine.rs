@@ -292,7 +292,8 @@ async fn no_signature_is_said_only_when_every_place_has_answered() {
     let key = SigningKey::new();
     let (world, digest) = world(&[&key]);
     let verdict = world.ask_one(APP_V1).await;
-    let looked_at = format!("tag sha256-{0}.sig, the referrers API and tag sha256-{0} of {APP}", digest.hex());
+    let short = &digest.hex()[..8];
+    let looked_at = format!("the referrers API, tag sha256-{short}….sig and tag sha256-{short}… of {APP}");
     assert_eq!(rejection(&verdict), Rejection::NoSignature { looked_at });
     for place in [Place::LegacyTag, Place::ReferrersApi, Place::FallbackTag] {
         world.registry.script_evidence(APP, digest, &[unread(place)]);

@@ -198,9 +198,11 @@ impl<'a> Search<'a> {
         })
     }
 
+    /// The tags are named by their start; whoever tells it tells the digest too.
     fn places(&self) -> String {
         let hex = self.image.digest().hex();
-        format!("tag sha256-{hex}.sig, the referrers API and tag sha256-{hex} of {}", self.at)
+        let short = hex.get(..8).unwrap_or(&hex);
+        format!("the referrers API, tag sha256-{short}….sig and tag sha256-{short}… of {}", self.at)
     }
 }
 

@@ -65,6 +65,16 @@ async fn without_a_cluster_the_command_names_the_folder() {
 }
 
 #[tokio::test]
+async fn the_command_speaks_plain_http_where_sealgate_does() {
+    let plain_http = ["registry.example".to_owned()].into();
+    let world = World::with(Settings { plain_http, ..settings() }, Defaults::default());
+    let denial = message(&world, &[("web", "registry.example/unsigned/app:1")]).await;
+    assert!(denial.ends_with("verify registry.example/unsigned/app:1 --policy - --allow-http-registry"), "{denial}");
+    let denial = message(&world, &[("web", "elsewhere.example/unsigned/app:1")]).await;
+    assert!(denial.ends_with("verify elsewhere.example/unsigned/app:1 --policy -"), "{denial}");
+}
+
+#[tokio::test]
 async fn warnings_are_one_line() {
     let world = World::new();
     let mut policy = world.policy();

@@ -1,6 +1,6 @@
 //! A verifier with policies and a registry in memory, and what the API server would make of its answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -121,6 +121,7 @@ pub(crate) fn settings() -> Settings {
         workloads: Workloads::Deny,
         mirror_pods: MirrorPods::Warn,
         policies: PolicySource::Cluster,
+        plain_http: BTreeSet::new(),
     }
 }
 
