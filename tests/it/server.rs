@@ -95,6 +95,71 @@ async fn adm_04_k8s_17_the_largest_pods_that_kubernetes_stores() {
     }
 }
 
+#[tokio::test]
+async fn k8s_17_pods_of_the_largest_size_pass_both_webhooks() {
+    let server = start(World::new().admission, settings()).await;
+    let ask = async |path: &str, body: &str| -> Value {
+        let response = server.post(path, body.as_bytes()).await;
+        assert_eq!(response.status, 200);
+        serde_json::from_slice::<Value>(&response.body).unwrap()["response"].clone()
+    };
+    let stored = String::from_utf8(huge(false)).unwrap();
+    let arriving = stored.replacen(&pinned(SIGNED), SIGNED, 1);
+    let mutated = ask("/mutate", &arriving).await;
+    assert!(mutated["allowed"] == true && mutated["patch"].is_string(), "{mutated}");
+    assert_eq!(ask("/validate", &stored).await["allowed"], true);
+    let unsigned = stored.replacen("/signed/app:1@", "/unsigned/app:1@", 1);
+    assert!(ask("/mutate", &unsigned).await["patch"].is_null());
+    let denied = ask("/validate", &unsigned).await;
+    assert_eq!((&denied["allowed"], &denied["status"]["code"]), (&false.into(), &403.into()), "{denied}");
+}
+
+#[tokio::test]
+async fn adm_13_every_request_has_exactly_one_answer() {
+    let server = start(World::new().admission, settings()).await;
+    let review = |image: &str| Review::create(&pod(&[("main", image)])).with("uid", "asked").bytes();
+    let next = Review::create(&pod(&[("main", &pinned(SIGNED))])).with("uid", "next").bytes();
+    let inputs = [
+        ("a signed image", review(&pinned(SIGNED)), 200),
+        ("an unsigned one", review("registry.example/unsigned/app:1"), 200),
+        ("a registry that is down", review("registry.example/down/app:1"), 200),
+        ("a panic", review("registry.example/panics/app:1"), 200),
+        ("no time left", review("registry.example/hangs/app:1"), 200),
+        ("no object", Review::create(&pod(&[])).with("uid", "asked").object(Value::Null).bytes(), 200),
+        ("no review", b"{}".to_vec(), 400),
+        ("no JSON", b"\xff".to_vec(), 400),
+        ("nothing", Vec::new(), 400),
+        ("too large", vec![b' '; (24 << 20) + 1], 413),
+    ];
+    for path in ["/mutate", "/validate", "/validate-workloads"] {
+        for (what, body, status) in &inputs {
+            let mut client = server.connect().await;
+            let request = post(&format!("{path}?timeout=1s"), body);
+            if *status == 413 {
+                // The length is enough to know.
+                client.send(&request[..4096]).await;
+            } else {
+                client.send(&[request, post("/validate", &next)].concat()).await;
+            }
+            let answer = client.response().await.unwrap();
+            let text = String::from_utf8_lossy(&answer.body);
+            assert_eq!(answer.status, *status, "{path}: {what}: {text}");
+            let reviews = usize::from(*status == 200);
+            for once in ["\"response\":", "\"uid\":\"asked\"", "\"allowed\":"] {
+                assert_eq!(text.matches(once).count(), reviews, "{path}: {what}: {text}");
+            }
+            if path == "/validate" {
+                assert_eq!(text.contains("\"allowed\":true"), *what == "a signed image", "{what}: {text}");
+            }
+            // What follows is the answer to the next request, or the end.
+            match client.response().await {
+                Some(response) => assert!(String::from_utf8_lossy(&response.body).contains("\"uid\":\"next\"")),
+                None => assert!(answer.closes(), "{path}: {what}"),
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn adm_05_bodies_that_are_too_large_cost_nothing() {
     let server = Arc::new(start(Echo::default(), settings()).await);
@@ -210,6 +275,26 @@ async fn adm_16_a_header_that_does_not_end_loses_its_connection() {
     assert!(closed.is_none());
     idle.send(&post("/validate", b"second")).await;
     assert_eq!(idle.response().await.unwrap().body, b"second", "an idle connection is kept");
+}
+
+#[tokio::test]
+async fn adm_16_a_body_that_does_not_arrive_loses_its_connection() {
+    let server = start(Echo::default(), settings()).await;
+    let head = "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\
+                Expect: 100-continue\r\n\r\n";
+    let (mut slow, mut other) = (server.connect().await, server.connect().await);
+    for client in [&mut slow, &mut other] {
+        client.send(head.as_bytes()).await;
+        assert_eq!(client.response().await.unwrap().status, 100, "the server waits for the body");
+    }
+    slow.send(b"01234").await;
+    other.send(b"0123456789").await;
+    assert_eq!(other.response().await.unwrap().body, b"0123456789");
+    // From here on time passes when nothing else happens.
+    tokio::time::pause();
+    let response = slow.response().await.unwrap();
+    assert_eq!((response.status, response.closes()), (408, true));
+    assert!(slow.response().await.is_none());
 }
 
 #[tokio::test]
