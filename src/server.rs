@@ -12,16 +12,18 @@ mod body;
 mod connection;
 mod deadline;
 mod patience;
+mod places;
 mod routes;
 mod tls;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -34,6 +36,7 @@ pub use tls::Certificate;
 use body::Budget;
 use connection::{Connections, Phase};
 use deadline::Deadlines;
+use places::Places;
 use routes::Reviews;
 
 /// Pause after a failed `accept`, such as when all file descriptors are in use.
@@ -44,7 +47,7 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// The settings of the webhook port.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Connections that are served at once.
+    /// Connections that are served at once; at most half of them from one address.
     pub max_connections: usize,
     /// Bytes of review bodies that are held at once; at least two reviews of the largest size are always possible.
     pub body_budget: usize,
@@ -124,7 +127,7 @@ impl Server {
         let (phase, phases) = watch::channel(Phase::Serve);
         let mut accepting = Accepting {
             listener,
-            places: Arc::new(Semaphore::new(self.settings.max_connections)),
+            places: Places::new(self.settings.max_connections),
             tasks: JoinSet::new(),
             connections: self.connections,
             phases,
@@ -143,7 +146,7 @@ impl Server {
 /// The listener with its connections.
 struct Accepting {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    places: Places,
     tasks: JoinSet<()>,
     connections: Arc<Connections>,
     phases: watch::Receiver<Phase>,
@@ -184,7 +187,7 @@ impl Accepting {
     async fn next(&mut self) {
         tokio::select! {
             accepted = self.listener.accept() => match accepted {
-                Ok((socket, _)) => self.begin(socket),
+                Ok((socket, peer)) => self.begin(socket, peer),
                 Err(error) => {
                     tracing::warn!(%error, "can't accept connections");
                     sleep(ACCEPT_PAUSE).await;
@@ -194,10 +197,10 @@ impl Accepting {
         }
     }
 
-    fn begin(&mut self, socket: TcpStream) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.connections.metrics.shed("connections");
-            return;
+    fn begin(&mut self, socket: TcpStream, peer: SocketAddr) {
+        let place = match self.places.take(peer.ip()) {
+            Ok(place) => place,
+            Err(full) => return self.connections.metrics.shed(full.as_str()),
         };
         let (connections, phases) = (Arc::clone(&self.connections), self.phases.clone());
         self.tasks.spawn(async move {

@@ -182,7 +182,7 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// Something was refused to protect the process: `connections`, `body-budget`, `body-size`, `handshake`.
+    /// Something was refused to protect the process: `connections`, `peer-connections`, `body-budget`, `body-size`, `handshake`.
     pub fn shed(&self, cause: &'static str) {
         self.shed.get_or_create(&ShedLabels { cause }).inc();
     }

@@ -299,9 +299,14 @@ async fn adm_16_a_body_that_does_not_arrive_loses_its_connection() {
 
 #[tokio::test]
 async fn adm_16_connections_are_capped() {
-    let server = start(Echo::default(), Settings { max_connections: 2, ..settings() }).await;
-    let mut held = [server.connect().await, server.connect().await];
-    assert!(server.try_connect(&["http/1.1"]).await.is_err());
+    let server = start(Echo::default(), Settings { max_connections: 3, ..settings() }).await;
+    let connect = |peer| server.try_connect_from([127, 0, 0, peer], &["http/1.1"]);
+    let mut held = [connect(1).await.unwrap(), connect(1).await.unwrap()];
+    assert!(connect(1).await.is_err(), "one address has half of them, rounded up");
+    assert!(server.metrics.render().contains("cause=\"peer-connections\""));
+    assert!(!server.metrics.render().contains("cause=\"connections\""));
+    let _other = connect(2).await.unwrap();
+    assert!(connect(3).await.is_err());
     assert!(server.metrics.render().contains("cause=\"connections\""));
     for client in &mut held {
         client.send(&post("/validate", b"{}")).await;
@@ -309,7 +314,7 @@ async fn adm_16_connections_are_capped() {
     }
     drop(held);
     // The places come back when the server has seen the connections end.
-    while server.try_connect(&["http/1.1"]).await.is_err() {
+    while connect(1).await.is_err() {
         tokio::task::yield_now().await;
     }
 }

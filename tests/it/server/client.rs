@@ -11,7 +11,7 @@ use sealgate::admission::Reviewer;
 use sealgate::server::{Certificate, Server, Settings};
 use sealgate::telemetry::{Health, Metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
@@ -56,13 +56,20 @@ pub(crate) async fn start<A: Reviewer>(reviewer: A, settings: Settings) -> Runni
 impl Running {
     /// A connection that offers these protocols.
     pub(crate) async fn try_connect(&self, alpn: &[&str]) -> std::io::Result<Client> {
+        self.try_connect_from([127, 0, 0, 1], alpn).await
+    }
+
+    /// A connection from this address, which is one of this machine.
+    pub(crate) async fn try_connect_from(&self, peer: [u8; 4], alpn: &[&str]) -> std::io::Result<Client> {
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(self.roots.clone())
             .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let socket = TcpStream::connect(self.address).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((peer, 0).into())?;
+        let socket = socket.connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         Ok(Client(TlsConnector::from(Arc::new(config)).connect(name, socket).await?))
     }
