@@ -1,5 +1,5 @@
 #!/bin/bash
-# image.sh: the image of the Dockerfile as an OCI layout in dist/image, without a container engine: one layer with the static
+# image.sh [--check]: the image of the Dockerfile as an OCI layout in dist/image, without a container engine: one layer with the static
 # program and the CA file. Prints its digest.
 #
 # The same sources, toolchain and CA file give the same digest on any machine: dependencies are locked, paths of the machine
@@ -7,6 +7,7 @@
 #   SEALGATE_BINARY=FILE  packs this program instead of building one
 #   SEALGATE_CA=FILE      packs these CAs instead of Debian's
 #   OUT=DIRECTORY         writes there instead of dist/image
+# --check makes it a second time, from a copy of the sources in another folder, and fails when the digests differ.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-dist/image}
@@ -28,6 +29,23 @@ build() {
   echo "$built/$target/release/sealgate"
 }
 
+# The program is compiled again, and packed again.
+check() {
+  local first second copy
+  first=$(scripts/image.sh)
+  copy=$(mktemp -d)
+  # shellcheck disable=SC2064 # this folder, not a later one
+  trap "rm -rf '$copy'" EXIT
+  git ls-files -z | xargs -0 cp --parents --target-directory "$copy"
+  second=$(cd "$copy" && env -u OUT CARGO_TARGET_DIR="$copy/target" scripts/image.sh)
+  if [ "$first" != "$second" ]; then
+    echo "image: made twice, and they differ: $first and $second" >&2
+    exit 1
+  fi
+  echo "image: made twice, in two folders, with the same digest" >&2
+  echo "$first"
+}
+
 # blob FILE: moves it to where its digest says; prints the digest.
 blob() {
   local digest
@@ -37,6 +55,12 @@ blob() {
 }
 
 size() { stat -c %s "$work/layout/blobs/sha256/${1#sha256:}"; }
+
+case ${1:-} in
+  "") ;;
+  --check) check; exit ;;
+  *) echo "usage: image.sh [--check]" >&2; exit 2 ;;
+esac
 
 program=${SEALGATE_BINARY:-$(build)}
 ca=${SEALGATE_CA:-/etc/ssl/certs/ca-certificates.crt}

@@ -2,6 +2,7 @@
 # `make demo-cluster`: the chart on a real Kubernetes, step by step, with real cosign and a real registry.
 # On kind where a container engine answers, else on the project's own cluster (as root). KEEP=1 leaves it running.
 set -euo pipefail
+shopt -s extglob
 cd "$(dirname "$0")/../.."
 . tests/cluster/env.sh
 export KEYS=$STATE/demo-keys
@@ -12,16 +13,20 @@ step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 # show COMMAND...: prints the command as a user would type it, runs it, indents what it says; fails when it fails.
 show() {
-  printf "\n  $ %s\n" "$(tr -s "\n " " " <<<"${*//"$BIN/"/}")"
+  printf "\n  $ %s\n" "$(tr -s "\n " " " <<<"${*//@("$BIN/"|"$STATE/")/}")"
   in_cluster "$@" 2>&1 | fold -sw 150 | sed 's/^/    /'
 }
 
-# refused COMMAND...: the same for a command that must be refused.
+# refused COMMAND...: the same for a command that sealgate must refuse, and nobody else.
 refused() {
-  if show "$@"; then
-    echo "demo: that should have been refused" >&2
-    exit 1
-  fi
+  show "$@" | tee "$STATE/refusal" && fail "that should have been refused"
+  tr -d '\n' <"$STATE/refusal" | tr -s ' ' | grep -q 'sealgate.dev".*NO_SIGNATURE.*sealgate verify' || fail "something else refused that"
+}
+
+# refused_file FILE YAML: kubectl apply of that YAML, which a reader may think of as FILE, is refused.
+refused_file() {
+  printf '%s\n' "$2" >"$STATE/$1"
+  refused kubectl apply -f "$STATE/$1"
 }
 
 apply() { printf '\n  $ kubectl apply -f - <<EOF\n%s\n    EOF\n' "$(sed 's/^/    /' <<<"$1")"; in_cluster kubectl apply -f - <<<"$1" 2>&1 | fold -sw 150 | sed 's/^/    /'; }
@@ -35,15 +40,15 @@ own_cluster() {
 }
 
 kind_cluster() {
-  local kind=$SEALGATE_CLUSTER_HOME/kind gateway node
-  tests/cluster/build.sh api
-  [ -x "$kind/kind" ] || GOBIN=$kind go install sigs.k8s.io/kind@v0.30.0
+  local gateway node
+  tests/cluster/build.sh kind
   mkdir -p "$STATE"
   export KUBECONFIG=$STATE/kind.kubeconfig
-  "$kind/kind" delete cluster --name $KIND 2>/dev/null || true
-  "$kind/kind" create cluster --name $KIND --wait 120s --config - <<CONFIG
+  kind delete cluster --name $KIND 2>/dev/null || true
+  kind create cluster --name $KIND --wait 120s --config - <<CONFIG
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
+featureGates: {ImageVolume: true} # on by itself from Kubernetes 1.35
 containerdConfigPatches:
   - |-
     [plugins."io.containerd.cri.v1.images".registry]
@@ -51,14 +56,14 @@ containerdConfigPatches:
 CONFIG
   gateway=$(docker network inspect kind -f '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -m 1 -F .)
   registry=$gateway:5000
-  for node in $("$kind/kind" get nodes --name $KIND); do
+  for node in $(kind get nodes --name $KIND); do
     docker exec "$node" mkdir -p "/etc/containerd/certs.d/$registry"
     echo "server = \"http://$registry\"" | docker exec -i "$node" cp /dev/stdin "/etc/containerd/certs.d/$registry/hosts.toml"
   done
   start demo-registry registry -addr "$registry"
   finish() {
     stop demo-registry
-    if [ -z "${KEEP:-}" ]; then "$kind/kind" delete cluster --name $KIND; fi
+    if [ -z "${KEEP:-}" ]; then kind delete cluster --name $KIND; fi
   }
 }
 
@@ -106,12 +111,10 @@ step "8. kubectl debug is no way round it"
 refused kubectl debug web -n shop --image="$unsigned"
 
 step "9. Nor is an image volume"
-printf '\n  $ kubectl create -f pod-with-image-volume.yaml\n'
-if in_cluster kubectl create -f - <<<"$(pod volume shop "$signed" "$unsigned")" 2>&1 | fold -sw 150 | sed 's/^/    /'; then exit 1; fi
+refused_file pod-with-image-volume.yaml "$(pod volume shop "$signed" "$unsigned")"
 
 step "10. A Deployment says so at once, not its pods later"
-printf '\n  $ kubectl apply -f deployment.yaml\n'
-if in_cluster kubectl apply -f - <<<"$(deployment web shop "$unsigned")" 2>&1 | fold -sw 150 | sed 's/^/    /'; then exit 1; fi
+refused_file deployment.yaml "$(deployment web shop "$unsigned")"
 
 step "11. What ran before runs on, and the way out is open"
 show kubectl get pods -n shop

@@ -1,4 +1,5 @@
-//! `make image`: the same input makes the same image.
+//! How `make image` packs: the same program and CA file make the same image. That the same sources make the same program is what
+//! `make image CHECK=1` shows, which builds twice and is a job of continuous integration.
 
 use std::path::Path;
 use std::process::Command;
