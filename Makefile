@@ -46,6 +46,10 @@ unit: rust $(CLUSTER)/.tools ## Unit and integration tests
 e2e: rust ## Against a live API server, then the chart on a whole node (as root); or against SEALGATE_E2E_KUBECONFIG alone
 	$(CLUSTER)/e2e.sh
 
+.PHONY: e2e-kind
+e2e-kind: rust ## Against the API server of a kind cluster, where a container engine answers
+	$(CLUSTER)/kind.sh
+
 .PHONY: bench
 bench: rust ## Criterion for the pure parts, then a load test of the release binary
 	cargo bench --locked

@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$HERE/../.."
 
 if [ -n "${SEALGATE_E2E_KUBECONFIG:-}" ]; then
+  "$HERE/build.sh" tools
+  command -v kubectl >/dev/null || fail "kubectl is missing"
   KUBECONFIG=$SEALGATE_E2E_KUBECONFIG cargo test --locked --test e2e
   exit
 fi
