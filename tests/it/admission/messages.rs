@@ -102,3 +102,16 @@ async fn identical_causes_have_identical_messages() {
     let second = world.validate(&of("web-5d9c-bbbbb", "2")).await;
     assert_eq!(first.message, second.message);
 }
+
+#[tokio::test]
+async fn the_readme_shows_a_real_denial() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let denial = message(&World::new(), &[("web", "registry.example/unsigned/app:1")]).await;
+    let (before, after) = denial.split_once("SHA256:KEY").unwrap();
+    assert!(
+        readme.contains(&format!("denied the request: {before}SHA256:")),
+        "the README does not begin with: {before}"
+    );
+    assert!(readme.contains(&format!("={after} ```")), "the README does not go on with: {after}");
+}
