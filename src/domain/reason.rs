@@ -3,6 +3,8 @@
 //! Every variant has one stable [`code`](Rejection::code), used unchanged in metric labels, log fields, audit annotations,
 //! admission messages, CLI output and `docs/reference/codes.md`, and one coarser [`Class`].
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::digest::Digest;
 use super::reference::ReferenceError;
 
@@ -135,8 +137,8 @@ pub enum Rejection {
     /// A `static: Deny` authority.
     #[error("the policy refuses this image without looking (static: Deny)")]
     StaticDeny,
-    /// More distinct images in one object than are looked at.
-    #[error("{found} distinct images in one object; at most {limit} are verified")]
+    /// More images in one object than are looked at, distinct ones or all.
+    #[error("{found} images in one object; at most {limit} are verified")]
     TooManyImages {
         /// How many there are.
         found: usize,
@@ -164,17 +166,44 @@ fn found_annotation(key: &str, found: Option<&str>) -> String {
     }
 }
 
+/// What an address that is not public is for. No more is told of it, so that denials don't map an internal network.
+fn kind(address: &str) -> &'static str {
+    match address.parse() {
+        Ok(IpAddr::V4(v4)) => kind_v4(v4),
+        Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
+            Some(v4) => kind_v4(v4),
+            None if v6.is_loopback() => "loopback",
+            None if v6.is_unicast_link_local() => "link-local",
+            None if v6.is_unique_local() => "private",
+            None if v6.is_multicast() => "multicast",
+            None => "special-purpose",
+        },
+        Err(_) => "special-purpose",
+    }
+}
+
+fn kind_v4(address: Ipv4Addr) -> &'static str {
+    match address {
+        _ if address.is_loopback() => "loopback",
+        _ if address.is_link_local() => "link-local",
+        _ if address.is_private() => "private",
+        _ if address.is_multicast() => "multicast",
+        _ => "special-purpose",
+    }
+}
+
 /// Could not find out: the same question may get another answer later.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// The host's address is not one that may be reached (private, link-local, loopback ...).
     #[error(
-        "{host} resolves to {address}, which is not a public address; if this registry is yours, list {host} under registries with allowPrivateAddress: true"
+        "{host} has a {} address, not a public one; if this registry is yours, list {host} under registries with allowPrivateAddress: true",
+        kind(.address)
     )]
     AddressBlocked {
         /// The host.
         host: String,
-        /// The address that was refused.
+        /// The address that was refused. For the log: whoever is denied may not be meant to know it.
         address: String,
     },
     /// The time for the whole answer is over.

@@ -18,7 +18,7 @@ pub(super) fn unavailable(error: &reqwest::Error, host: &str, what: &str) -> Una
     for cause in causes(error) {
         if let Some(lookup) = cause.downcast_ref::<LookupError>() {
             return match lookup {
-                LookupError::Blocked(address) => Unavailable::AddressBlocked { host, address: address.clone() },
+                LookupError::Blocked(address) => blocked(&host, address.clone()),
                 LookupError::Unknown => Unavailable::RegistryUnreachable { host, problem: lookup.to_string() },
             };
         }
@@ -48,6 +48,12 @@ pub(super) fn closed_before_answer(error: &reqwest::Error) -> bool {
                     .downcast_ref::<io::Error>()
                     .is_some_and(|io| matches!(io.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
         })
+}
+
+/// An address that may not be reached. Only the log tells which one.
+pub(super) fn blocked(host: &str, address: String) -> Unavailable {
+    tracing::warn!(host, address, "the address of this host is not public");
+    Unavailable::AddressBlocked { host: host.to_owned(), address }
 }
 
 /// An answer that contradicts the protocol.

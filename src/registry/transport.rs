@@ -20,7 +20,7 @@ use url::{Host, Url};
 use crate::domain::Unavailable;
 
 use super::address::is_public;
-use super::failure::{closed_before_answer, protocol, too_long, unavailable};
+use super::failure::{blocked, closed_before_answer, protocol, too_long, unavailable};
 use super::resolver::{Addresses, Guard, Resolver};
 use super::settings::{HostSettings, Limits, Settings, SettingsError, Timeouts};
 use super::trust::{pem_roots, system_roots};
@@ -214,7 +214,7 @@ impl Transport {
         };
         match literal {
             Some(address) if addresses == Addresses::Public && !is_public(address) => {
-                Err(Unavailable::AddressBlocked { host: authority.to_string(), address: address.to_string() })
+                Err(blocked(&authority.to_string(), address.to_string()))
             }
             _ => Ok(host.map_or(&self.everyone, |host| &host.client)),
         }

@@ -64,6 +64,29 @@ fn unavailables() -> Vec<Unavailable> {
 }
 
 #[test]
+fn net_07_a_blocked_address_is_told_by_its_kind_only() {
+    for (address, kind) in [
+        ("127.0.0.1", "loopback"),
+        ("::1", "loopback"),
+        ("10.1.2.3", "private"),
+        ("172.16.9.9", "private"),
+        ("192.168.7.7", "private"),
+        ("fd00:ec2::254", "private"),
+        ("169.254.169.254", "link-local"),
+        ("fe80::1", "link-local"),
+        ("::ffff:10.1.2.3", "private"),
+        ("224.0.0.1", "multicast"),
+        ("100.64.0.1", "special-purpose"),
+        ("no address", "special-purpose"),
+    ] {
+        let host = "registry.example".to_owned();
+        let told = Unavailable::AddressBlocked { host, address: address.to_owned() }.to_string();
+        assert!(told.starts_with(&format!("registry.example has a {kind} address, not a public one")), "{told}");
+        assert!(!told.contains(address), "{told}");
+    }
+}
+
+#[test]
 fn the_list_of_codes_is_exactly_what_the_reasons_say() {
     let said: BTreeSet<_> =
         rejections().iter().map(Rejection::code).chain(unavailables().iter().map(Unavailable::code)).collect();
