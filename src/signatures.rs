@@ -143,18 +143,43 @@ impl fmt::Display for Place {
 ///
 /// The order is that of the answers: an annotation in a bad signature is never looked at.
 pub fn verify(candidate: &Candidate, image: &PinnedImage, demand: Demand<'_>) -> Result<VerifiedSignature, Rejection> {
-    // 1.
-    let claim = match &candidate.content {
-        UntrustedContent::Bundle(bytes) => bundle::read(bytes)?,
-        UntrustedContent::SimpleSigning { payload, annotations } => simple_signing::read(payload, annotations)?,
-    };
+    let claim = read(candidate)?;
+    check(&claim, candidate, image, demand)
+}
+
+/// The same for several demands, in their order: the candidate is read once.
+pub fn verify_each<'d>(
+    candidate: &Candidate,
+    image: &PinnedImage,
+    demands: impl IntoIterator<Item = Demand<'d>>,
+) -> Vec<Result<VerifiedSignature, Rejection>> {
+    let claim = read(candidate);
+    let answer = |demand| check(claim.as_ref().map_err(Clone::clone)?, candidate, image, demand);
+    demands.into_iter().map(answer).collect()
+}
+
+/// Check 1.
+fn read(candidate: &Candidate) -> Result<Claim<'_>, Rejection> {
+    match &candidate.content {
+        UntrustedContent::Bundle(bytes) => bundle::read(bytes),
+        UntrustedContent::SimpleSigning { payload, annotations } => simple_signing::read(payload, annotations),
+    }
+}
+
+/// Checks 2 to 5.
+fn check(
+    claim: &Claim<'_>,
+    candidate: &Candidate,
+    image: &PinnedImage,
+    demand: Demand<'_>,
+) -> Result<VerifiedSignature, Rejection> {
     // 2.
     let mut subjects = claim.subjects.iter().filter(|subject| subject.digest == *image.digest());
     let first = subjects.next().ok_or_else(|| Rejection::DigestMismatch { signed: claim.names() })?;
     // 3.
     check_signer(&claim.signer, demand.key)?;
     // 4.
-    check_signature(&claim, image, demand.key)?;
+    check_signature(claim, image, demand.key)?;
     // 5. Where the payload names the image several times, one of those places must have them all.
     subjects
         .map(|subject| check_annotations(subject, demand.annotations))

@@ -19,6 +19,17 @@ fn a_member_that_occurs_twice_is_refused_at_any_depth() {
 }
 
 #[test]
+fn the_number_of_values_is_bounded_at_any_depth() {
+    let list = |values: usize| format!("[{}]", vec!["0"; values - 1].join(","));
+    let nested = |values: usize| format!(r#"{{"a":[{}]}}"#, vec!["[]"; values - 2].join(","));
+    for document in [&list as &dyn Fn(usize) -> String, &nested] {
+        assert!(parse(document(1 << 16).as_bytes()).is_ok());
+        let error = parse(document((1 << 16) + 1).as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("it has more than 65536 values"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_not_one_document_is_refused() {
     for text in ["", " ", "{} {}", "{}x", "\u{feff}{}", "{'a':1}", r#"{"a":1,}"#, "NaN", r#"{"a":1e999}"#] {
         assert!(parse(text.as_bytes()).is_err(), "{text}");
