@@ -1,6 +1,7 @@
 //! From the verdicts about a subject's images to the answer of one webhook.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::domain::Rejection;
 use crate::domain::text::foreign;
@@ -139,16 +140,28 @@ impl Hook {
 /// Everything that speaks against the images in one mode: fields that share image and reason are one objection.
 fn objections<'a>(judged: &[Judged<'a>], mode: Mode) -> Vec<Objection<'a>> {
     let mut all: Vec<Objection<'a>> = Vec::new();
-    for &(field, verdict) in judged {
+    for (fields, verdict) in by_image(judged) {
         for (policy, finding) in verdict.findings(mode) {
-            let same = |o: &&mut Objection<'_>| {
-                let about = o.verdict.written == verdict.written || o.is_about_the_object();
-                about && o.policy == policy && o.finding == finding
-            };
-            match all.iter_mut().find(same) {
-                Some(known) => known.fields.push(field),
-                None => all.push(Objection { fields: vec![field], verdict, policy, finding }),
+            let objection = Objection { fields: fields.clone(), verdict, policy, finding };
+            match all.first_mut().filter(|first| first.is_about_the_object() && objection.is_about_the_object()) {
+                Some(first) => first.fields.extend(objection.fields),
+                None => all.push(objection),
             }
+        }
+    }
+    all
+}
+
+/// The fields of each image as it is written, in the order in which the images are first met. The same text has two verdicts
+/// where one of them was reached by way of an old digest.
+fn by_image<'a>(judged: &[Judged<'a>]) -> Vec<(Vec<&'a ImageField>, &'a ImageVerdict)> {
+    let mut all: Vec<(Vec<&ImageField>, &ImageVerdict)> = Vec::new();
+    let mut met = HashMap::new();
+    for &(field, verdict) in judged {
+        let at = *met.entry((verdict.written.as_str(), Arc::as_ptr(&verdict.basis))).or_insert(all.len());
+        match all.get_mut(at) {
+            Some((fields, _)) => fields.push(field),
+            None => all.push((vec![field], verdict)),
         }
     }
     all
@@ -186,7 +199,7 @@ fn mode_name(mode: Mode) -> &'static str {
 
 /// The images that a policy accepted without looking, under `static: Allow`.
 fn static_uses<'a>(judged: &[Judged<'a>]) -> impl Iterator<Item = &'a str> {
-    let trusted = |verdict: &ImageVerdict| match &verdict.basis {
+    let trusted = |verdict: &ImageVerdict| match &*verdict.basis {
         Basis::Judged(policies) => policies.iter().any(|policy| {
             matches!(policy.outcome, PolicyOutcome::Accepted { .. })
                 && policy.authorities.iter().any(|a| matches!(a.outcome, AuthorityOutcome::Trusted))

@@ -9,6 +9,9 @@ use crate::domain::text::Foreign;
 use super::object::{Container, PodSpec};
 use super::patch::pointer;
 
+/// Most images of an object that are looked at, distinct or not.
+pub(super) const MAX_FIELDS: usize = 1000;
+
 /// The lists of a pod spec that carry images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum List {
@@ -87,6 +90,13 @@ impl List {
             Self::Volumes => "volumes",
         }
     }
+}
+
+/// How many images a pod spec has. Counted before they are copied.
+pub(super) fn count(spec: &PodSpec) -> usize {
+    let volumes = spec.volumes.iter().filter(|volume| volume.image.is_some()).count();
+    let containers = [&spec.containers, &spec.init_containers, &spec.ephemeral_containers];
+    containers.iter().fold(volumes, |sum, list| sum.saturating_add(list.len()))
 }
 
 /// Every image of a pod spec, in the order in which it is written.

@@ -196,7 +196,7 @@ fn words(finding: &Finding) -> String {
 
 /// The authorities of the objecting policy that did not accept, with their reasons. None where the reason is not theirs.
 fn objecting<'a>(objection: &Objection<'a>) -> Vec<(&'a AuthorityVerdict, String)> {
-    let Basis::Judged(policies) = &objection.verdict.basis else { return Vec::new() };
+    let Basis::Judged(policies) = &*objection.verdict.basis else { return Vec::new() };
     let same = policies.iter().find(|p| Some(&*p.policy) == objection.policy);
     let authorities = same.map_or(&[][..], |p| &p.authorities);
     let why = |authority: &'a AuthorityVerdict| match &authority.outcome {

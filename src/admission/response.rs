@@ -189,3 +189,6 @@ impl Details<'_> {
         self.causes.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,8 +140,17 @@ fn name(head: &mut Head, metadata: &Metadata) {
 
 fn subject(object: Object, old: Option<Object>, review: &Review<'_>, row: &Workload) -> Reading {
     let spec = object.pod_spec.unwrap_or_default();
+    let total = images::count(&spec);
+    if total > images::MAX_FIELDS {
+        let rejection = Rejection::TooManyImages { found: total, limit: images::MAX_FIELDS };
+        let before = old.and_then(|old| old.pod_spec).map_or(0, |spec| images::count(&spec));
+        return if before > images::MAX_FIELDS {
+            Reading::StillUnreadable(rejection)
+        } else {
+            Reading::Refuse(rejection)
+        };
+    }
     let all = images::images(&spec);
-    let total = all.len();
     let mirror = object.metadata.annotations.mirror && is_node_of(&review.user, &spec);
     let mut fields = match old.and_then(|old| old.pod_spec) {
         Some(old) => images::changed(all, &old),

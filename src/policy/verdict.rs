@@ -17,10 +17,10 @@ pub struct ImageVerdict {
     pub reference: Option<ImageReference>,
     /// The digest that was judged, where one is known.
     pub digest: Option<Digest>,
-    /// Why.
-    pub basis: Basis,
-    /// What was looked at on the way.
-    pub report: Report,
+    /// Why. Shared by all fields that name the image.
+    pub basis: Arc<Basis>,
+    /// What was looked at on the way; shared likewise.
+    pub report: Arc<Report>,
 }
 
 /// Why a verdict about an image was reached.
@@ -95,7 +95,7 @@ pub enum Finding {
     Unavailable(Unavailable),
 }
 
-/// What was looked at for one image; at most 64 signatures.
+/// What was looked at for one image; at most 64 signatures a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The signature material, by repository and place.
@@ -146,7 +146,7 @@ impl ImageVerdict {
         let alone = |counts: Option<Mode>, finding: &Finding| {
             if counts == Some(mode) { vec![(None, finding.clone())] } else { Vec::new() }
         };
-        match &self.basis {
+        match &*self.basis {
             Basis::Judged(policies) => judged(policies, mode),
             Basis::Ungoverned(reaction) => alone(reaction.mode(), &Finding::Rejected(Rejection::Ungoverned)),
             Basis::Unmatched { mode: strictest, reaction, rejection } => {
@@ -160,7 +160,7 @@ impl ImageVerdict {
     /// The digest to pin: only when a policy in Enforce mode that demands signatures accepted, and nothing in Enforce mode
     /// speaks against the image.
     pub fn pin(&self) -> Option<&Digest> {
-        let Basis::Judged(policies) = &self.basis else { return None };
+        let Basis::Judged(policies) = &*self.basis else { return None };
         let mut enforcing = policies.iter().filter(|policy| policy.mode == Mode::Enforce);
         let verified = |p: &PolicyVerdict| p.outcome == PolicyOutcome::Accepted { demands_signature: true };
         let accepted = |p: &PolicyVerdict| matches!(p.outcome, PolicyOutcome::Accepted { .. });

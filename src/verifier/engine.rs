@@ -7,6 +7,7 @@ mod search;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use futures::FutureExt;
@@ -104,13 +105,13 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
 #[derive(Clone, Debug)]
 struct Judgement {
     digest: Option<Digest>,
-    basis: Basis,
-    report: Report,
+    basis: Arc<Basis>,
+    report: Arc<Report>,
 }
 
 impl Judgement {
     fn new(basis: Basis) -> Self {
-        Self { digest: None, basis, report: Report::default() }
+        Self { digest: None, basis: Arc::new(basis), report: Arc::default() }
     }
 
     fn refused(mode: Mode, finding: Finding) -> Self {

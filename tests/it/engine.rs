@@ -161,7 +161,7 @@ async fn pol_17_a_question_sees_one_snapshot() {
     let verdicts = asking.await.unwrap();
     assert_eq!(verdicts.iter().map(answer).collect::<Vec<_>>(), ["NO_SIGNATURE", "IMAGE_NOT_FOUND"]);
     let after = world.ask_one(APP_V1).await;
-    assert!(matches!(after.basis, Basis::Ungoverned(_)), "the next question sees the policies without it");
+    assert!(matches!(*after.basis, Basis::Ungoverned(_)), "the next question sees the policies without it");
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn pol_19_a_good_signature_accepts_without_waiting_for_the_other_places() 
     let begin = Instant::now();
     let verdict = world.ask_one(APP_V1).await;
     assert_eq!((answer(&verdict), begin.elapsed().as_millis()), ("ALLOW", 0));
-    let Basis::Judged(policies) = &verdict.basis else { panic!("{:?}", verdict.basis) };
+    let Basis::Judged(policies) = &*verdict.basis else { panic!("{:?}", verdict.basis) };
     let said: Vec<_> = policies[0].authorities.iter().map(|authority| &*authority.name).collect();
     assert_eq!(said, ["b"], "nothing is said of an authority that was not looked for to the end");
 
@@ -212,6 +212,23 @@ async fn pol_19_an_audit_policy_that_waits_does_not_take_an_enforced_verdict_awa
     let (_, finding) = verdict.findings(Mode::Audit).remove(0);
     let host = "signatures.example".to_owned();
     assert_eq!(finding, Finding::Unavailable(Unavailable::DeadlineExceeded { host }));
+}
+
+#[tokio::test]
+async fn k8s_11_many_spellings_of_one_image_share_what_was_found_out() {
+    let key = SigningKey::new();
+    let (world, digest) = world(&[&key]);
+    for (expected, signatures) in [("NO_SIGNATURE", vec![]), ("ALLOW", vec![signature(&key, &digest)])] {
+        world.registry.sign(APP, digest, &signatures);
+        let images: Vec<String> = (0..500).map(|n| format!("{APP}:v{n}@{digest}")).collect();
+        let verdicts = world.ask(&images.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        for (verdict, written) in verdicts.iter().zip(&images) {
+            assert_eq!((answer(verdict), &verdict.written), (expected, written));
+            assert!(
+                Arc::ptr_eq(&verdict.basis, &verdicts[0].basis) && Arc::ptr_eq(&verdict.report, &verdicts[0].report)
+            );
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -430,7 +447,7 @@ async fn an_authority_says_which_key_it_looked_for() {
     let (a, b) = (SigningKey::new(), SigningKey::new());
     let (world, _) = world(&[&a, &b]);
     let verdict = world.ask_one(APP_V1).await;
-    let Basis::Judged(policies) = &verdict.basis else { panic!("{:?}", verdict.basis) };
+    let Basis::Judged(policies) = &*verdict.basis else { panic!("{:?}", verdict.basis) };
     let keys: Vec<_> = policies[0].authorities.iter().map(|authority| authority.key.clone().unwrap()).collect();
     assert_eq!(keys, [a.public().to_string(), b.public().to_string()]);
     assert!(matches!(policies[0].authorities[0].outcome, AuthorityOutcome::Rejected(Rejection::NoSignature { .. })));

@@ -182,7 +182,7 @@ async fn pol_18_static_allow_asks_no_registry_and_pins_nothing() {
     let world = World::new(vec![fixed("vendor", &[APP], "Allow")]);
     let verdict = world.ask_one(APP_V1).await;
     assert_eq!((answer(&verdict), verdict.pin(), verdict.digest), ("ALLOW", None, None));
-    let Basis::Judged(policies) = &verdict.basis else { panic!("{:?}", verdict.basis) };
+    let Basis::Judged(policies) = &*verdict.basis else { panic!("{:?}", verdict.basis) };
     assert_eq!(policies[0].outcome, PolicyOutcome::Accepted { demands_signature: false }, "it can be counted");
     assert!(world.registry.calls().is_empty());
 }
@@ -237,7 +237,7 @@ async fn a_namespace_that_nothing_governs_is_as_the_setting_says() {
     let elsewhere = || vec![policy_with("app", &[APP], &[&ci], &json!({"match": {"namespaces": ["elsewhere"]}}))];
     let mut world = World::new(elsewhere());
     let verdict = world.ask_one(APP_V1).await;
-    assert_eq!((answer(&verdict), &verdict.basis), ("ALLOW", &Basis::Ungoverned(Reaction::Allow)));
+    assert_eq!((answer(&verdict), &*verdict.basis), ("ALLOW", &Basis::Ungoverned(Reaction::Allow)));
     world.defaults = Defaults { ungoverned: Reaction::Deny, ..Defaults::default() };
     assert_eq!(answer(&world.ask_one(APP_V1).await), "NO_POLICY");
     assert!(world.registry.calls().is_empty());

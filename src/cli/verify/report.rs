@@ -138,7 +138,7 @@ impl Report {
 
 impl ImageReport {
     fn new(verdict: &ImageVerdict) -> Self {
-        let policies = match &verdict.basis {
+        let policies = match &*verdict.basis {
             Basis::Judged(policies) => policies.iter().map(PolicyReport::new).collect(),
             _ => Vec::new(),
         };

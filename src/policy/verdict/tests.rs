@@ -9,7 +9,7 @@ const AWAY: PolicyOutcome = PolicyOutcome::Unavailable(Unavailable::NotReady);
 fn verdict(basis: Basis) -> ImageVerdict {
     let written = "registry.example/app".to_owned();
     let digest = Some(Digest::of(b"manifest"));
-    ImageVerdict { reference: Some(image(&written)), written, digest, basis, report: Report::default() }
+    ImageVerdict { reference: Some(image(&written)), written, digest, basis: basis.into(), report: Arc::default() }
 }
 
 fn judged(policies: &[(&str, Mode, PolicyOutcome)]) -> ImageVerdict {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
@@ -155,5 +156,5 @@ fn looks(entry: &Entry) -> Option<&Policy> {
 
 fn judged(entries: &[&Entry], ground: Ground<'_>) -> Judgement {
     let verdicts = entries.iter().map(|entry| conclude::verdict(entry, &ground)).collect();
-    Judgement { digest: None, basis: Basis::Judged(verdicts), report: conclude::report(ground) }
+    Judgement { report: Arc::new(conclude::report(ground)), ..Judgement::new(Basis::Judged(verdicts)) }
 }

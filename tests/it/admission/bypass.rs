@@ -259,6 +259,33 @@ async fn k8s_11_blank_missing_and_too_many_images() {
 }
 
 #[tokio::test]
+async fn k8s_11_more_than_a_thousand_image_fields_are_refused_unread() {
+    let world = World::new();
+    let spec = |each: usize| {
+        let list = |kind: &str| -> Value {
+            (0..each).map(|n| json!({"name": format!("{kind}{n}"), "image": "r.example/signed/app:1"})).collect()
+        };
+        json!({"containers": list("c"), "initContainers": list("i"), "volumes": [{"name": "data", "emptyDir": {}}]})
+    };
+    let of_pod = |each| with(pod(&[]), "/spec", spec(each));
+    let of_template = |each| with(deployment(&[]), "/spec/template/spec", spec(each));
+    for (hook, review) in [
+        (Hook::Mutate, Review::create(&of_pod(501))),
+        (Hook::ValidatePods, Review::create(&of_pod(501))),
+        (Hook::ValidateWorkloads, Review::create(&of_template(501))),
+        (Hook::ValidateWorkloads, Review::update(&of_template(500), &of_template(501))),
+    ] {
+        world.ask(hook, &review).await.denied("TOO_MANY_IMAGES");
+    }
+    assert_eq!(world.calls(), 0);
+    world.admit(&Review::create(&of_pod(500))).await.1.admitted();
+    world.ask(Hook::ValidateWorkloads, &Review::create(&of_template(500))).await.admitted();
+    // Whoever takes a finalizer from a template that has always been so is not to blame.
+    let unchanged = Review::update(&of_template(501), &of_template(501));
+    assert_eq!(world.ask(Hook::ValidateWorkloads, &unchanged).await.admitted().warnings.len(), 1);
+}
+
+#[tokio::test]
 async fn k8s_20_auto_is_a_placeholder_in_a_template_and_an_image_in_a_pod() {
     let world = World::new();
     let outcome = world.ask(Hook::ValidateWorkloads, &Review::create(&deployment(&[("istio-proxy", "auto")]))).await;

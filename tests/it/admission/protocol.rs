@@ -228,8 +228,8 @@ async fn adm_12_an_answer_that_is_too_large_is_a_denial() {
         object["spec"]["containers"] = list;
         Review::create(&object)
     };
-    world.ask(Hook::Mutate, &pod_of(5000)).await.denied("INTERNAL_ERROR");
-    world.admit(&pod_of(500)).await.1.admitted();
+    world.ask(Hook::Mutate, &pod_of(1001)).await.denied("TOO_MANY_IMAGES");
+    world.admit(&pod_of(1000)).await.1.admitted();
 }
 
 #[tokio::test]
