@@ -25,7 +25,7 @@ use judge::Case;
 /// Most distinct images that one object may have.
 pub const MAX_IMAGES: usize = 64;
 
-/// Most signatures of one image that are looked at, in all places together.
+/// Most signatures of one image that are looked at in one repository, in all places together.
 pub const MAX_CANDIDATES: usize = 64;
 
 /// What is asked about.
@@ -49,13 +49,13 @@ pub struct Engine<R, K> {
     policies: PolicyCell,
     defaults: Defaults,
     /// Signature checks that run at once: more than there are processors would only cost memory.
-    processors: Semaphore,
+    processors: Arc<Semaphore>,
 }
 
 impl<R: Registry, K: Keychain> Engine<R, K> {
     /// An engine over its ports and the cell that holds the policies.
     pub fn new(registry: R, keychain: K, policies: PolicyCell, defaults: Defaults) -> Self {
-        let processors = Semaphore::new(available_parallelism().map_or(1, Into::into));
+        let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
         Self { registry, keychain, policies, defaults, processors }
     }
 

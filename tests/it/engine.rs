@@ -206,12 +206,71 @@ async fn pol_19_an_audit_policy_that_waits_does_not_take_an_enforced_verdict_awa
     let digest = world.registry.push(APP_V1, b"app v1");
     world.registry.sign(APP, digest, &[signature(&key, &digest)]);
     world.registry.script_evidence("signatures.example/app", digest, &[Step::Hang]);
+    let begin = Instant::now();
     let verdict = world.ask_one(APP_V1).await;
     assert_eq!((answer(&verdict), verdict.pin()), ("ALLOW", Some(&digest)));
+    assert_eq!(begin.elapsed().as_millis(), 250, "a trial costs a short grace");
     assert_eq!(codes(&verdict, Mode::Audit), ["DEADLINE_EXCEEDED"]);
     let (_, finding) = verdict.findings(Mode::Audit).remove(0);
     let host = "signatures.example".to_owned();
     assert_eq!(finding, Finding::Unavailable(Unavailable::DeadlineExceeded { host }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pol_19_a_trial_in_the_same_repository_is_not_waited_for_either() {
+    let (key, other) = (SigningKey::new(), SigningKey::new());
+    for (mode, expected) in [("Audit", 250), ("Warn", 250), ("Enforce", PATIENCE.as_millis())] {
+        let tried = policy_with("tried", &["**"], &[&other], &json!({"mode": mode}));
+        let world = World::new(vec![policy("enforced", &["**"], &[&key]), tried]);
+        let digest = world.registry.push(APP_V1, b"app v1");
+        world.registry.script_evidence(APP, digest, &[found(signature(&key, &digest)), Step::Hang]);
+        let begin = Instant::now();
+        let verdict = world.ask_one(APP_V1).await;
+        assert_eq!(answer(&verdict), if mode == "Enforce" { "DEADLINE_EXCEEDED" } else { "ALLOW" });
+        assert_eq!(begin.elapsed().as_millis(), expected, "{mode}");
+    }
+    let tried = policy_with("tried", &["**"], &[&other], &json!({"mode": "Audit"}));
+    let world = World::new(vec![tried]);
+    let digest = world.registry.push(APP_V1, b"app v1");
+    world.registry.script_evidence(APP, digest, &[Step::Hang]);
+    let begin = Instant::now();
+    assert_eq!(codes(&world.ask_one(APP_V1).await, Mode::Audit), ["DEADLINE_EXCEEDED"]);
+    assert_eq!(begin.elapsed(), PATIENCE, "a trial alone has all the time there is");
+}
+
+#[tokio::test]
+async fn reg_08_junk_in_the_repository_of_a_trial_takes_nothing_from_an_enforced_one() {
+    let (key, other, stranger) = (SigningKey::new(), SigningKey::new(), SigningKey::new());
+    let elsewhere = json!({"mode": "Audit", "signature": {"repository": "junk.example/app"}});
+    let world =
+        World::new(vec![policy("enforced", &["**"], &[&key]), policy_with("tried", &["**"], &[&other], &elsewhere)]);
+    let digest = world.registry.push(APP_V1, b"app v1");
+    let junk: Vec<_> = (0..64).map(|n| placed(legacy_signature(&stranger, &digest), Place::LegacyTag, n)).collect();
+    world.registry.sign("junk.example/app", digest, &junk);
+    for (before, expected) in [(63, "ALLOW"), (64, "TOO_MANY_SIGNATURES")] {
+        let mut beside = junk[..before].to_vec();
+        beside.push(signature(&key, &digest));
+        world.registry.sign(APP, digest, &beside);
+        assert_eq!(answer(&world.ask_one(APP_V1).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn pol_09_a_trial_that_can_not_be_resolved_denies_nothing() {
+    let key = SigningKey::new();
+    for (mode, expected) in [("Audit", "ALLOW"), ("Warn", "ALLOW"), ("Enforce", "REGISTRY_TIMEOUT")] {
+        let but_one = json!({"mode": mode, "match": {"excludeImages": [format!("{APP}@{}", Digest::of(b"app v2"))]}});
+        let world = World::new(vec![
+            policy("enforced", &["enforced.example/**"], &[&key]),
+            policy_with("tried", &["registry.example/**"], &[&key], &but_one),
+        ]);
+        let cause = Unavailable::RegistryTimeout { host: "registry.example".to_owned(), what: "manifest".to_owned() };
+        world.registry.tag(APP_V1, &[Tag::Away(cause)]);
+        let verdict = world.ask_one(APP_V1).await;
+        assert_eq!(answer(&verdict), expected, "{mode}");
+        let all = [Mode::Audit, Mode::Warn, Mode::Enforce].map(|mode| codes(&verdict, mode)).concat();
+        assert_eq!(all, ["REGISTRY_TIMEOUT"], "{mode}");
+    }
 }
 
 #[tokio::test]

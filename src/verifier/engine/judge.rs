@@ -1,13 +1,13 @@
 //! One image: which policies apply, which digest it is, and where to look.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::sync::OnceCell;
-use tokio::time::timeout_at;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::{sleep, sleep_until};
 
 use crate::domain::{ImageReference, PinnedImage, Rejection, Repository, Unavailable};
 use crate::policy::{Basis, Entry, Finding, Governing, Policy, Selection, select};
@@ -15,7 +15,10 @@ use crate::verifier::ports::{Access, Fault, Keychain, Registry};
 
 use super::conclude::{self, Ground};
 use super::search::Search;
-use super::{Engine, Judgement, MAX_CANDIDATES, Question};
+use super::{Engine, Judgement, Question};
+
+/// How long policies in Audit and Warn are waited for when no Enforce policy needs an answer any more.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// One image of one question.
 pub(super) struct Case<'a, R, K> {
@@ -25,8 +28,8 @@ pub(super) struct Case<'a, R, K> {
     image: &'a ImageReference,
     /// What may be shown to the image's own registry; asked for once.
     access: OnceCell<Access>,
-    /// How many candidates may still be looked at.
-    budget: AtomicUsize,
+    /// How many searches an Enforce policy still waits for; nothing while that is not known, or where none does.
+    enforced: watch::Sender<Option<usize>>,
 }
 
 impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
@@ -36,8 +39,8 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         governing: &'a Governing<'a>,
         image: &'a ImageReference,
     ) -> Self {
-        let budget = AtomicUsize::new(MAX_CANDIDATES);
-        Self { engine, question, governing, image, access: OnceCell::new(), budget }
+        let enforced = watch::Sender::new(None);
+        Self { engine, question, governing, image, access: OnceCell::new(), enforced }
     }
 
     /// Selects, resolves a tag at most once, searches, concludes. What needs no registry does not ask one.
@@ -79,8 +82,10 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
             let at = policy.parts().signature_repository.as_ref().unwrap_or(image.repository());
             places.entry(at).or_default().push(policy);
         }
-        let searches = places.into_iter().map(|(at, policies)| Search::new(image, at, policies).run(self));
-        let searches = join_all(searches).await;
+        let searches: Vec<_> = places.into_iter().map(|(at, policies)| Search::new(image, at, policies)).collect();
+        let enforced = searches.iter().filter(|search| search.is_enforced()).count();
+        self.enforced.send_replace((enforced > 0).then_some(enforced));
+        let searches = join_all(searches.into_iter().map(|search| search.run(self))).await;
         let absence = self.absence(image, &searches).await;
         judged(entries, Ground::Searches { searches, absence })
     }
@@ -105,6 +110,9 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
     async fn absence(&self, image: &PinnedImage, searches: &[Search<'_>]) -> Option<Finding> {
         if self.image.digest().is_none() || !searches.iter().any(Search::found_nothing) {
             return None;
+        }
+        if searches.iter().any(|search| search.is_enforced() && search.found_nothing()) {
+            self.enforced.send_replace(None);
         }
         let answer = self.in_time(image.repository(), async {
             let access = self.access().await;
@@ -136,16 +144,27 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         self.engine.keychain.access(repository, &self.question.context).await
     }
 
-    /// Takes one from the number of candidates that may be looked at.
-    pub(super) fn may_examine(&self) -> bool {
-        self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    /// Notes that no Enforce policy waits for one of the searches any more.
+    pub(super) fn settle(&self) {
+        self.enforced.send_modify(|open| *open = open.map(|open| open.saturating_sub(1)));
     }
 
-    /// Waits no longer than the deadline for what the registry of `at` is asked.
+    /// Waits no longer than the deadline for what the registry of `at` is asked, and not for long once nothing but trials
+    /// depends on it.
     pub(super) async fn in_time<T>(&self, at: &Repository, answer: impl Future<Output = T>) -> Result<T, Unavailable> {
-        timeout_at(self.question.deadline, answer)
-            .await
-            .map_err(|_| Unavailable::DeadlineExceeded { host: at.host().to_owned() })
+        let mut enforced = self.enforced.subscribe();
+        let settled = async {
+            if enforced.wait_for(|open| *open == Some(0)).await.map(drop).is_err() {
+                pending::<()>().await;
+            }
+            sleep(GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            answer = answer => Ok(answer),
+            () = sleep_until(self.question.deadline) => Err(Unavailable::DeadlineExceeded { host: at.host().to_owned() }),
+            () = settled => Err(Unavailable::DeadlineExceeded { host: at.host().to_owned() }),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use tokio::task::spawn_blocking;
 
 use crate::domain::{Digest, PinnedImage, Rejection, Repository, Unavailable};
-use crate::policy::{Answer, AuthorityOutcome, Examined, Policy, PolicyOutcome, Trust, Unread, evaluate};
+use crate::policy::{Answer, AuthorityOutcome, Examined, Mode, Policy, PolicyOutcome, Trust, Unread, evaluate};
 use crate::signatures::{self, Demand, Form, PublicKey, VerifiedSignature};
 use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, UntrustedContent};
 
@@ -27,6 +27,10 @@ pub(super) struct Search<'a> {
     pub(super) examined: Vec<Examined>,
     pub(super) unread: Vec<Unread>,
     too_many: bool,
+    /// How many candidates may still be looked at. Another repository full of junk is not this one's fault.
+    left: usize,
+    /// Whether an Enforce policy may still wait for it.
+    enforced: bool,
 }
 
 /// One thing that is looked for: a key, with the annotations that its signature must carry. Several authorities of several
@@ -47,14 +51,23 @@ impl<'a> Search<'a> {
     pub(super) fn new(image: &'a PinnedImage, at: &'a Repository, policies: Vec<&'a Policy>) -> Self {
         let wants = wants(&policies);
         let (seen, examined, unread) = Default::default();
-        Self { image, at, policies, wants, seen, examined, unread, too_many: false }
+        let (too_many, left) = (false, MAX_CANDIDATES);
+        let mut search = Self { image, at, policies, wants, seen, examined, unread, too_many, left, enforced: false };
+        search.enforced = search.is_enforced();
+        search
     }
 
-    /// Searches until all is decided, all is read, or the deadline.
+    /// Whether it is for an Enforce policy.
+    pub(super) fn is_enforced(&self) -> bool {
+        self.policies.iter().any(|policy| policy.parts().mode == Mode::Enforce)
+    }
+
+    /// Searches until all is decided, all is read, or there is no time left.
     pub(super) async fn run<R: Registry, K: Keychain>(mut self, case: &Case<'_, R, K>) -> Self {
         if let Err(cause) = case.in_time(self.at, self.read(case)).await {
             self.unread.push(Unread { repository: self.at.clone(), place: None, cause });
         }
+        self.settle(case);
         self
     }
 
@@ -71,7 +84,7 @@ impl<'a> Search<'a> {
     /// What the authorities of a policy say, after the search. Where all policies accepted before all was read, an authority
     /// that had not verified by then is not known.
     pub(super) fn outcomes(&self, policy: &Policy) -> Vec<Option<AuthorityOutcome>> {
-        let accepted = self.all_accept();
+        let accepted = self.all_accept(Mode::Audit);
         self.each_authority(policy, |want| match &want.verified {
             Some(signature) => Some(AuthorityOutcome::Verified(signature.clone())),
             None if accepted => None,
@@ -90,21 +103,32 @@ impl<'a> Search<'a> {
         let mut evidence = case.engine.registry.evidence(self.image, self.at, access);
         while let Some(found) = evidence.next().await {
             match found {
-                Evidence::Candidate(candidate) if case.may_examine() => {
+                Evidence::Candidate(candidate) => {
+                    let Some(left) = self.left.checked_sub(1) else {
+                        self.too_many = true;
+                        return;
+                    };
+                    self.left = left;
                     self.examine(candidate, case).await;
-                    if self.all_accept() {
+                    if self.all_accept(Mode::Enforce) {
+                        self.settle(case);
+                    }
+                    if self.all_accept(Mode::Audit) {
                         return;
                     }
-                }
-                Evidence::Candidate(_) => {
-                    self.too_many = true;
-                    return;
                 }
                 Evidence::Unread { place, cause } => {
                     self.unread.push(Unread { repository: self.at.clone(), place: Some(place), cause });
                 }
                 Evidence::TooMany { .. } => self.too_many = true,
             }
+        }
+    }
+
+    /// Says once that no Enforce policy waits for it any more.
+    fn settle<R: Registry, K: Keychain>(&mut self, case: &Case<'_, R, K>) {
+        if std::mem::take(&mut self.enforced) {
+            case.settle();
         }
     }
 
@@ -128,13 +152,12 @@ impl<'a> Search<'a> {
         let place = candidate.origin.place;
         let open: Vec<_> = self.wants.iter().filter(|want| want.verified.is_none()).map(|w| w.terms.clone()).collect();
         let image = self.image.clone();
-        let _turn = case.engine.processors.acquire().await;
+        let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
-            let demand = |terms: &'_ Arc<Terms>| {
-                let demand = Demand { key: &terms.key, annotations: &terms.annotations };
-                signatures::verify(&candidate, &image, demand)
-            };
-            open.iter().map(demand).collect::<Vec<_>>()
+            // The turn ends with the work, not with whoever waits for it.
+            let _turn = turn;
+            let demands = open.iter().map(|terms| Demand { key: &terms.key, annotations: &terms.annotations });
+            signatures::verify_each(&candidate, &image, demands)
         };
         let results = match spawn_blocking(check).await {
             Ok(results) => results,
@@ -162,8 +185,9 @@ impl<'a> Search<'a> {
         Vec::new()
     }
 
-    fn all_accept(&self) -> bool {
-        self.policies.iter().all(|policy| {
+    /// Whether every policy accepts that is at least as strict as this.
+    fn all_accept(&self, least: Mode) -> bool {
+        self.policies.iter().filter(|policy| policy.parts().mode >= least).all(|policy| {
             let verified = |want: &Want<'_>| want.verified.clone().map(AuthorityOutcome::Verified);
             matches!(evaluate(policy, &self.each_authority(policy, verified)), Some(PolicyOutcome::Accepted { .. }))
         })

@@ -1,8 +1,14 @@
 //! Where images and signatures are looked for, and in how many round trips.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sealgate::policy::{Defaults, PolicyCell, PolicySet};
+use sealgate::verifier::Engine;
+
 use crate::support::registry::{Answer, INDEX};
+use crate::support::signer::{SigningKey, payload};
+use crate::support::verifier::{NoCredentials, answer, policy, question};
 
 use super::*;
 
@@ -122,6 +128,24 @@ async fn reg_08_no_more_than_64_signatures_are_handed_out() {
         assert_eq!(contents(&found), expected, "the first ones, in the registry's order");
         assert_eq!(found.contains(&Evidence::TooMany { limit: 64 }), too_many, "{there}");
         assert_eq!(registry.count("/blobs/"), 64);
+    }
+}
+
+#[tokio::test]
+async fn reg_08_a_signature_counts_only_among_the_first_64() {
+    let (key, policies) = (SigningKey::new(), PolicyCell::default());
+    policies.store(PolicySet::new(vec![policy("p", &["**"], &[&key])], BTreeMap::new()));
+    for (at, expected) in [(0, "ALLOW"), (63, "ALLOW"), (64, "TOO_MANY_SIGNATURES"), (999, "TOO_MANY_SIGNATURES")] {
+        let registry = TestRegistry::start();
+        let image = registry.push_image("acme/app", "v1");
+        let mut layers: Vec<SimpleSigning> = (0..1000).map(|n| layer(&format!("{n:04}"))).collect();
+        layers[at] = key.simple_signing(&payload(&image.digest));
+        registry.put("acme/app", &signer::legacy_tag(&layers), Some(&image.signature_tag()));
+        let client = client(&registry.settings());
+        let engine = Engine::new(client, NoCredentials, policies.clone(), Defaults::default());
+        let verdict = engine.verify(&question(&[&image.tagged("v1")])).await.remove(0);
+        assert_eq!(answer(&verdict), expected, "at {at}");
+        assert!(verdict.report.examined.len() <= 64 && registry.count("/blobs/") <= 64);
     }
 }
 
