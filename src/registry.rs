@@ -10,6 +10,7 @@ mod address;
 mod auth;
 mod challenge;
 mod failure;
+mod link;
 mod manifest;
 mod realm;
 mod resolver;

@@ -139,9 +139,10 @@ async fn page(
     let Manifest::Index { manifests } = manifest else {
         return Err(refuse("a manifest where an index was expected".to_owned()));
     };
-    let next = match document.link.as_deref().and_then(next_link) {
-        None => Ok(None),
-        Some(link) => match url.join(link) {
+    let next = match document.next {
+        Err(problem) => Err(refuse(problem.to_owned())),
+        Ok(None) => Ok(None),
+        Ok(Some(link)) => match url.join(&link) {
             // Same scheme, host, port and path: only the query moves on.
             Ok(next) if next.origin() == url.origin() && next.path() == url.path() && next.username().is_empty() => {
                 Ok(Some(next))
@@ -150,17 +151,6 @@ async fn page(
         },
     };
     Ok((manifests, next))
-}
-
-/// The target of `<...>; rel="next"` (RFC 8288).
-fn next_link(header: &str) -> Option<&str> {
-    let (target, parameters) = header.trim_start().strip_prefix('<')?.split_once('>')?;
-    let next = parameters.split([';', ',']).any(|parameter| {
-        parameter.trim().split_once('=').is_some_and(|(name, value)| {
-            name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
-        })
-    });
-    next.then_some(target)
 }
 
 /// What the index behind the tag `sha256-<hex>` lists.

@@ -12,6 +12,7 @@ use crate::verifier::ports::Access;
 
 use super::auth::{Applicant, Authenticator};
 use super::failure::{protocol, quoted, too_long};
+use super::link;
 use super::manifest::{Descriptor, MANIFEST_TYPES, Manifest};
 use super::transport::{Answer, Budget, Request, Transport};
 
@@ -32,7 +33,8 @@ pub(super) struct Session<'a> {
 pub(super) struct Document {
     pub(super) body: Vec<u8>,
     pub(super) content_type: Option<String>,
-    pub(super) link: Option<String>,
+    /// Where the next page is, or what is wrong with that.
+    pub(super) next: Result<Option<String>, &'static str>,
     content_digest: Option<String>,
 }
 
@@ -190,10 +192,10 @@ impl<'a> Session<'a> {
         }
         let header = |name| answer.header(name).map(str::to_owned);
         let content_type = header(CONTENT_TYPE.as_str());
-        let link = header(LINK.as_str());
+        let next = link::next(answer.response.headers().get_all(LINK));
         let content_digest = header("docker-content-digest");
         let body = answer.body(wanted.limit, &self.budget, wanted.what).await?;
-        Ok(Some(Document { body, content_type, link, content_digest }))
+        Ok(Some(Document { body, content_type, next, content_digest }))
     }
 
     /// Asks with each login in turn until one is let in.

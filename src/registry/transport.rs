@@ -256,7 +256,7 @@ impl Answer {
         self.response.status()
     }
 
-    /// A header that is there once, as text.
+    /// The first header of that name, as text.
     pub(super) fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }

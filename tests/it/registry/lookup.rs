@@ -240,6 +240,42 @@ async fn reg_09_the_next_page_is_on_the_same_host_and_path() {
 }
 
 #[tokio::test]
+async fn reg_09_no_page_is_lost() {
+    let registry = TestRegistry::builder().referrers_api_paged(1).start();
+    let image = registry.push_image("acme/app", "v1");
+    registry.put("acme/app", &signer::bundle_referrer(&bundle("a"), &image.manifest), None);
+    let second = signer::bundle_referrer(&bundle("b"), &image.manifest);
+    registry.put_manifest("acme/app", &second.manifest, None);
+    registry.put_blob("acme/app", bundle("b").to_string().as_bytes());
+    let index = signer::fallback_index(&[&second]).bytes;
+    let client = client(&registry.settings());
+    let own = format!("GET /v2/acme/app/referrers/{}", image.digest);
+    for (links, readable) in [
+        (vec!["<?page=1>; rel=\"first\"", "<?page=2>; rel=\"next\""], true),
+        (vec!["<?page=1>; rel=\"first\", <?page=2>; rel=\"next\""], true),
+        (vec!["<?page=2>; rel=\"last next\""], true),
+        (vec!["?page=2; rel=\"next\""], false),
+        (vec!["<?page=2; rel=\"next\""], false),
+        (vec!["<?page=1>; rel=\"first\"", "nonsense"], false),
+        (vec!["<?page=2>; rel=\"next\"", "<?page=3>; rel=\"next\""], false),
+    ] {
+        registry.clear_rules();
+        let shown: Vec<String> = links.iter().map(|link| (*link).to_owned()).collect();
+        registry.rule(&own, move |_, _, stored| {
+            shown.iter().fold(stored.without("Link"), |answer, link| answer.and_header("Link", link))
+        });
+        registry.answer("page=2", Answer::ok(INDEX, index.clone()));
+        let found = evidence(&client, &image, &Access::default()).await;
+        if readable {
+            assert_eq!((contents(&found).len(), unread(&found)), (2, vec![]), "{links:?}");
+        } else {
+            assert_eq!(unread(&found), [(Place::ReferrersApi, "REGISTRY_PROTOCOL")], "{links:?}");
+            assert_eq!(contents(&found).len(), 1, "what was listed counts");
+        }
+    }
+}
+
+#[tokio::test]
 async fn reg_15_a_referrer_counts_only_for_its_own_subject() {
     for builder in [TestRegistry::builder(), TestRegistry::builder().referrers_api()] {
         let registry = builder.start();

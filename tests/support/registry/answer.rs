@@ -73,6 +73,13 @@ impl Answer {
         self
     }
 
+    /// With one more header, also of a name that is there.
+    #[must_use]
+    pub fn and_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Without a header.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
