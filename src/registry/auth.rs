@@ -4,7 +4,9 @@
 //! a registry was shown is remembered for exactly one host, repository and list of credentials, so no tenant profits from
 //! another's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::iter;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderValue};
@@ -18,14 +20,16 @@ use super::token::{basic, token};
 use super::transport::{Authority, Transport};
 
 /// Sets of credentials for repositories that are remembered at once.
-const MAX_SLOTS: usize = 4096;
+const MAX_SLOTS: usize = 2048;
 const MAX_CHALLENGES: usize = 1024;
+/// Different logins that are tried at one host for one question. Whoever may name pull secrets is not to try passwords here.
+const MAX_LOGINS: usize = 8;
 
 /// What registries want to see and what they have accepted.
 #[derive(Debug, Default)]
 pub(super) struct Authenticator {
-    slots: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<Slot>>>>,
-    challenges: Mutex<HashMap<String, Challenge>>,
+    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    challenges: Mutex<HashMap<String, Arc<Challenge>>>,
 }
 
 /// Who asks for what.
@@ -39,16 +43,22 @@ struct Key {
 /// One repository as seen with one list of credentials.
 #[derive(Debug, Default)]
 struct Slot {
-    /// Which of the logins is in use.
-    login: usize,
-    grant: Option<Grant>,
-    /// Changes with every change of the two above.
-    generation: u64,
-    /// When all logins had been refused.
-    exhausted: Option<Instant>,
+    /// Which of the logins was let in last. The next request begins with it.
+    accepted: AtomicUsize,
+    grants: tokio::sync::Mutex<Grants>,
 }
 
-#[derive(Debug)]
+/// What logins have bought, in answer to one challenge.
+#[derive(Debug, Default)]
+struct Grants {
+    challenge: Option<Arc<Challenge>>,
+    /// By login.
+    bought: HashMap<usize, Grant>,
+    /// When the token server refused a login.
+    refused: HashMap<usize, Instant>,
+}
+
+#[derive(Clone, Debug)]
 struct Grant {
     header: Option<HeaderValue>,
     obtained: Instant,
@@ -64,15 +74,28 @@ pub(super) struct Applicant<'a> {
     pub(super) plain_http: bool,
     /// `None` is anonymous.
     logins: Vec<Option<&'a Credential>>,
+    /// Logins beyond [`MAX_LOGINS`].
+    left_out: usize,
     problems: &'a [String],
     began: Instant,
 }
 
-/// What one request shows.
-#[derive(Debug)]
+/// What one request shows. Which logins it has used up is its own affair: another path of the same repository may be open to
+/// a login that this one is closed to.
+#[derive(Debug, Default)]
 pub(super) struct Pass {
-    pub(super) header: Option<HeaderValue>,
-    generation: u64,
+    /// Nothing, before a challenge is known.
+    shown: Option<Shown>,
+    spent: HashSet<usize>,
+    /// Logins that got a second chance.
+    renewed: HashSet<usize>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    login: usize,
+    grant: Grant,
+    challenge: Arc<Challenge>,
 }
 
 impl<'a> Applicant<'a> {
@@ -84,10 +107,16 @@ impl<'a> Applicant<'a> {
         credentials: &'a [Credential],
         problems: &'a [String],
     ) -> Self {
-        let own: Vec<&Credential> = credentials.iter().filter(|credential| credential.host == host).collect();
+        let mut known = HashSet::new();
+        let mut own: Vec<&Credential> = credentials
+            .iter()
+            .filter(|credential| credential.host == host && known.insert(fingerprint(&[credential])))
+            .collect();
+        let left_out = own.len().saturating_sub(MAX_LOGINS);
+        own.truncate(MAX_LOGINS);
         let key = Key { host: host.to_owned(), path: path.to_owned(), credentials: fingerprint(&own) };
         let logins = own.into_iter().map(Some).chain([None]).collect();
-        Self { key, authority, plain_http, logins, problems, began: Instant::now() }
+        Self { key, authority, plain_http, logins, left_out, problems, began: Instant::now() }
     }
 
     /// The registry, as image names have it.
@@ -108,6 +137,9 @@ impl<'a> Applicant<'a> {
             .map(|login| login.map_or("anonymous access", |credential| credential.source.as_str()))
             .collect();
         let mut tried = format!("tried {}", names.join(", "));
+        if self.left_out > 0 {
+            tried.push_str(&format!("; did not try {} more: {MAX_LOGINS} logins is the limit", self.left_out));
+        }
         for problem in self.problems {
             tried.push_str("; ");
             tried.push_str(problem);
@@ -116,55 +148,58 @@ impl<'a> Applicant<'a> {
     }
 }
 
+impl Pass {
+    /// The `Authorization` header.
+    pub(super) fn header(&self) -> Option<&HeaderValue> {
+        self.shown.as_ref()?.grant.header.as_ref()
+    }
+}
+
 impl Authenticator {
     /// What the first try of a request shows.
     pub(super) async fn pass(&self, applicant: &Applicant<'_>, transport: &Transport) -> Result<Pass, Unavailable> {
-        let slot = self.slot(&applicant.key);
-        let mut slot = slot.lock().await;
-        if slot.grant.as_ref().is_some_and(|grant| grant.expires.is_some_and(|at| at <= Instant::now())) {
-            slot.grant = None;
+        let mut pass = Pass::default();
+        if let Some(challenge) = self.known(&applicant.key.host) {
+            self.slot(&applicant.key).advance(&mut pass, &challenge, applicant, transport).await?;
         }
-        if slot.grant.is_none()
-            && let Some(challenge) = self.known(&applicant.key.host)
-        {
-            slot.obtain(&challenge, applicant, transport).await?;
-        }
-        Ok(slot.pass())
+        Ok(pass)
     }
 
     /// What to show after `pass` was refused with a 401 or 403; `None` when there is nothing left.
     pub(super) async fn after(
         &self,
-        refused: &Pass,
+        mut pass: Pass,
         headers: &HeaderMap,
         applicant: &Applicant<'_>,
         transport: &Transport,
     ) -> Result<Option<Pass>, Unavailable> {
-        let slot = self.slot(&applicant.key);
-        let mut slot = slot.lock().await;
-        if slot.exhausted.is_some_and(|at| at >= applicant.began) {
-            return Ok(None);
-        }
-        if slot.generation != refused.generation {
-            // Another request of the same kind went through this meanwhile.
-            return Ok(Some(slot.pass()));
-        }
-        let Some(challenge) = Challenge::of(headers).or_else(|| self.known(&applicant.key.host)) else {
+        let Some(challenge) = Challenge::of(headers).map(Arc::new).or_else(|| self.known(&applicant.key.host)) else {
             return Ok(None);
         };
         self.remember(&applicant.key.host, &challenge);
-        if let Some(grant) = slot.grant.take() {
-            // A token from an earlier request may have been withdrawn: the same login gets one more chance.
+        let slot = self.slot(&applicant.key);
+        if let Some(Shown { login, grant, challenge: answered }) = pass.shown.take() {
+            // A token from an earlier request may have been withdrawn, and what the registry wants to see may have changed: the
+            // same login gets one more chance.
             let stale = grant.expires.is_some() && grant.obtained < applicant.began;
-            if !stale {
-                slot.login = slot.login.saturating_add(1);
+            if (stale || answered != challenge) && pass.renewed.insert(login) {
+                slot.forget(login, &grant).await;
+            } else {
+                pass.spent.insert(login);
             }
         }
-        let granted = slot.obtain(&challenge, applicant, transport).await?;
-        Ok(granted.then(|| slot.pass()))
+        let granted = slot.advance(&mut pass, &challenge, applicant, transport).await?;
+        Ok(granted.then_some(pass))
     }
 
-    fn slot(&self, key: &Key) -> Arc<tokio::sync::Mutex<Slot>> {
+    /// The registry let a request in that showed this.
+    pub(super) fn accepted(&self, pass: &Pass, applicant: &Applicant<'_>) {
+        if let Some(shown) = &pass.shown {
+            self.slot(&applicant.key).accepted.store(shown.login, Ordering::Relaxed);
+        }
+    }
+
+    fn slot(&self, key: &Key) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= MAX_SLOTS && !slots.contains_key(key) {
             slots.clear();
@@ -172,11 +207,11 @@ impl Authenticator {
         slots.entry(key.clone()).or_default().clone()
     }
 
-    fn known(&self, host: &str) -> Option<Challenge> {
+    fn known(&self, host: &str) -> Option<Arc<Challenge>> {
         self.challenges.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
     }
 
-    fn remember(&self, host: &str, challenge: &Challenge) {
+    fn remember(&self, host: &str, challenge: &Arc<Challenge>) {
         let mut challenges = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
         if challenges.len() >= MAX_CHALLENGES && !challenges.contains_key(host) {
             challenges.clear();
@@ -186,30 +221,74 @@ impl Authenticator {
 }
 
 impl Slot {
-    fn pass(&self) -> Pass {
-        Pass { header: self.grant.as_ref().and_then(|grant| grant.header.clone()), generation: self.generation }
-    }
-
-    /// Answers the challenge with the first login, from the current one on, that can. False when none is left; then the next
-    /// request begins again with the first.
-    async fn obtain(
-        &mut self,
-        challenge: &Challenge,
+    /// Lets the request show the next login that can answer the challenge: the one that was let in last, then the others in
+    /// their order. False when none is left.
+    async fn advance(
+        &self,
+        pass: &mut Pass,
+        challenge: &Arc<Challenge>,
         applicant: &Applicant<'_>,
         transport: &Transport,
     ) -> Result<bool, Unavailable> {
-        self.generation = self.generation.wrapping_add(1);
-        while let Some(login) = applicant.logins.get(self.login) {
-            if let Some(grant) = answer(challenge, *login, applicant, transport).await? {
-                self.grant = Some(grant);
+        let accepted = self.accepted.load(Ordering::Relaxed);
+        let mut grants = self.grants.lock().await;
+        grants.answer_to(challenge);
+        for login in iter::once(accepted).chain(0..applicant.logins.len()) {
+            if pass.spent.contains(&login) {
+                continue;
+            }
+            if let Some(grant) = grants.of(login, accepted, challenge, applicant, transport).await? {
+                pass.shown = Some(Shown { login, grant, challenge: challenge.clone() });
                 return Ok(true);
             }
-            self.login = self.login.saturating_add(1);
+            pass.spent.insert(login);
         }
-        self.login = 0;
-        self.grant = None;
-        self.exhausted = Some(Instant::now());
         Ok(false)
+    }
+
+    /// Drops a grant, unless another request has replaced it meanwhile.
+    async fn forget(&self, login: usize, grant: &Grant) {
+        let mut grants = self.grants.lock().await;
+        if grants.bought.get(&login).is_some_and(|known| known.obtained == grant.obtained) {
+            grants.bought.remove(&login);
+        }
+    }
+}
+
+impl Grants {
+    /// What was bought in answer to another challenge is worth nothing.
+    fn answer_to(&mut self, challenge: &Arc<Challenge>) {
+        if self.challenge.as_ref() != Some(challenge) {
+            *self = Self { challenge: Some(challenge.clone()), ..Self::default() };
+        }
+    }
+
+    /// What the login can show; `None` when that is nothing, or the token server has refused it since the question was asked.
+    /// Besides the last one that was bought, only that of the accepted login is kept.
+    async fn of(
+        &mut self,
+        login: usize,
+        accepted: usize,
+        challenge: &Challenge,
+        applicant: &Applicant<'_>,
+        transport: &Transport,
+    ) -> Result<Option<Grant>, Unavailable> {
+        let Some(credential) = applicant.logins.get(login) else { return Ok(None) };
+        let now = Instant::now();
+        if let Some(grant) = self.bought.get(&login).filter(|grant| grant.expires.is_none_or(|at| at > now)) {
+            return Ok(Some(grant.clone()));
+        }
+        if self.refused.get(&login).is_some_and(|at| *at >= applicant.began) {
+            return Ok(None);
+        }
+        self.bought.retain(|other, _| *other == accepted && *other != login);
+        let grant = answer(challenge, *credential, applicant, transport).await?;
+        if let Some(grant) = &grant {
+            self.bought.insert(login, grant.clone());
+        } else {
+            self.refused.insert(login, Instant::now());
+        }
+        Ok(grant)
     }
 }
 

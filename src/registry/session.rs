@@ -206,7 +206,7 @@ impl<'a> Session<'a> {
                 url: wanted.url.clone(),
                 origin: &self.applicant.authority,
                 accept: wanted.accept,
-                authorization: pass.header.clone(),
+                authorization: pass.header().cloned(),
                 form: None,
                 what: wanted.what,
             };
@@ -214,10 +214,13 @@ impl<'a> Session<'a> {
             let refused = matches!(answer.status().as_u16(), 401 | 403);
             // Another host than the registry has no say in what it is shown.
             if !refused || answer.authority != self.applicant.authority {
+                if answer.status() == StatusCode::OK || answer.status() == StatusCode::NOT_FOUND {
+                    self.authenticator.accepted(&pass, &self.applicant);
+                }
                 return Ok(answer);
             }
             let next =
-                self.authenticator.after(&pass, answer.response.headers(), &self.applicant, self.transport).await?;
+                self.authenticator.after(pass, answer.response.headers(), &self.applicant, self.transport).await?;
             match next {
                 Some(next) => {
                     answer.discard().await;

@@ -12,6 +12,9 @@ use crate::registry::{access, client, contents, evidence, layer, resolve, unavai
 use crate::support::registry::{Answer, Auth, Names, TestCa, TestRegistry};
 use crate::support::signer;
 
+#[path = "network/logins.rs"]
+mod logins;
+
 async fn resolve_with(client: &Client, reference: &str, access: &Access) -> Result<PinnedImage, Fault> {
     client.resolve(&ImageReference::parse(reference).unwrap(), access).await
 }
