@@ -10,6 +10,7 @@ mod address;
 mod auth;
 mod challenge;
 mod failure;
+mod fair;
 mod link;
 mod manifest;
 mod realm;

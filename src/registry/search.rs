@@ -8,6 +8,9 @@
 //!
 //! A descriptor is fetched whatever it says about itself: cosign writes wrong artifact types into the index behind the tag. What a
 //! referrer is, is read from its own manifest, and it counts only if its own `subject` is the image.
+//!
+//! Junk in one place does not keep what lies in another from being looked at: the signature tag and the referrers share the
+//! candidates, and the API and the tag behind which referrers are listed share what is looked into.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use crate::domain::{Digest, Unavailable};
 use crate::verifier::ports::{Candidate, Evidence, Origin, Place, UntrustedContent};
 
 use super::failure::protocol;
+use super::fair;
 use super::manifest::{Descriptor, INDEX_TYPE, Manifest};
 use super::session::{Session, Wanted};
 
@@ -56,8 +60,10 @@ type Step<T> = Result<T, Box<Evidence>>;
 pub(super) fn search(session: Session<'_>, subject: Digest) -> BoxStream<'_, Evidence> {
     let session = Arc::new(session);
     let limits = session.limits();
-    let layers = stream::select(legacy(session.clone(), subject), referrers(session.clone(), subject));
-    at_most(limits.candidates, layers)
+    let tagged = legacy(session.clone(), subject);
+    let referring = referrers(session.clone(), subject);
+    let excess = move || too_many(limits.candidates);
+    fair::share(limits.candidates, tagged, referring, |_| None::<Digest>, excess)
         .map(move |layer| fetch(session.clone(), layer))
         .buffer_unordered(limits.concurrency)
         .filter_map(std::future::ready)
@@ -84,16 +90,9 @@ fn legacy(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step
 /// The layers of all referrers, from the API and from the tag, each referrer once.
 fn referrers(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send {
     let limits = session.limits();
-    let listed = stream::select(api(session.clone(), subject), tag(session.clone(), subject));
-    let mut seen = HashSet::new();
-    let distinct = listed.filter(move |step| {
-        let new = match step {
-            Ok((_, descriptor)) => descriptor.digest().map_or(true, |digest| seen.insert(digest)),
-            Err(_) => true,
-        };
-        std::future::ready(new)
-    });
-    at_most(limits.candidates, distinct)
+    let key = |(_, descriptor): &(Place, Descriptor)| descriptor.digest().ok();
+    let excess = move || too_many(limits.candidates);
+    fair::share(limits.candidates, api(session.clone(), subject), tag(session.clone(), subject), key, excess)
         .map(move |step| look_into(session.clone(), subject, step))
         .buffer_unordered(limits.concurrency)
         .flat_map(stream::iter)
@@ -111,7 +110,7 @@ fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
                 Err(cause) => return Some((vec![unread(Place::ReferrersApi, cause)], (Ok(None), read))),
             };
             if read.len() >= session.limits().referrers_pages || !read.insert(url.clone()) {
-                return Some((vec![too_many(session.limits().candidates)], (Ok(None), read)));
+                return Some((vec![Err(too_many(session.limits().candidates))], (Ok(None), read)));
             }
             let (descriptors, next) = match page(&session, &url).await {
                 Ok(page) => page,
@@ -231,30 +230,8 @@ async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>) -> Option<Evidence>
     }
 }
 
-/// The first `limit` things, and the word that there were more. What can't be read does not count.
-fn at_most<'a, T: Send + 'a>(
-    limit: usize,
-    steps: impl Stream<Item = Step<T>> + Send + 'a,
-) -> impl Stream<Item = Step<T>> + Send + 'a {
-    steps.scan(Some(limit), move |left, step| {
-        let passed = match (step, *left) {
-            (_, None) => None,
-            (Err(evidence), _) => Some(Err(evidence)),
-            (Ok(_), Some(0)) => {
-                *left = None;
-                Some(too_many(limit))
-            }
-            (Ok(thing), Some(some)) => {
-                *left = some.checked_sub(1);
-                Some(Ok(thing))
-            }
-        };
-        std::future::ready(passed)
-    })
-}
-
-fn too_many<T>(limit: usize) -> Step<T> {
-    Err(Box::new(Evidence::TooMany { limit }))
+fn too_many(limit: usize) -> Box<Evidence> {
+    Box::new(Evidence::TooMany { limit })
 }
 
 fn unread<T>(place: Place, cause: Unavailable) -> Step<T> {

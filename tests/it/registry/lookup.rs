@@ -6,7 +6,7 @@ use std::time::Duration;
 use sealgate::policy::{Defaults, PolicyCell, PolicySet};
 use sealgate::verifier::Engine;
 
-use crate::support::registry::{Answer, INDEX};
+use crate::support::registry::{Answer, Gate, INDEX};
 use crate::support::signer::{SigningKey, payload};
 use crate::support::verifier::{NoCredentials, answer, policy, question};
 
@@ -167,6 +167,56 @@ async fn reg_08_no_more_than_64_referrers_are_looked_into() {
     assert!(found.contains(&Evidence::TooMany { limit: 64 }));
     assert_eq!(contents(&found).len(), 64);
     assert!(registry.requests().len() <= 3 + 64 + 64);
+}
+
+#[tokio::test]
+async fn reg_08_junk_in_one_place_hides_nothing_in_another() {
+    let junk = |n: usize| format!("{n:04}");
+    for (there, too_many) in [(63, false), (64, true), (1000, true)] {
+        let registry = TestRegistry::start();
+        let image = registry.push_image("acme/app", "v1");
+        let layers: Vec<SimpleSigning> = (0..there).map(|n| layer(&junk(n))).collect();
+        registry.put("acme/app", &signer::legacy_tag(&layers), Some(&image.signature_tag()));
+        let referrer = signer::bundle_referrer(&bundle("good"), &image.manifest);
+        registry.put("acme/app", &referrer, None);
+        // The referrer's manifest comes when the junk is being read already.
+        let reading = Gate::closed();
+        let held = reading.clone();
+        registry.rule(&referrer.manifest.digest().to_string(), move |_, _, stored| stored.hold(&held));
+        registry.rule(&format!("/blobs/{}", Digest::of(junk(0).as_bytes())), move |_, _, stored| {
+            reading.open();
+            stored
+        });
+        let found = in_time(evidence(&client(&registry.settings()), &image, &Access::default())).await;
+        let mut expected: Vec<String> = (0..63).map(junk).collect();
+        expected.push(bundle("good").to_string());
+        assert_eq!(contents(&found), expected, "{there}");
+        assert_eq!(found.contains(&Evidence::TooMany { limit: 64 }), too_many, "{there}");
+        assert_eq!(registry.count("/blobs/"), 64);
+    }
+}
+
+#[tokio::test]
+async fn reg_08_junk_behind_the_referrers_tag_hides_nothing_in_the_api() {
+    let registry = TestRegistry::builder().referrers_api().start();
+    let image = registry.push_image("acme/app", "v1");
+    let good = signer::bundle_referrer(&bundle("good"), &image.manifest);
+    registry.put("acme/app", &good, None);
+    let junk: Vec<Stored> =
+        (0..100).map(|n| signer::bundle_referrer(&bundle(&n.to_string()), &image.manifest)).collect();
+    let listed: Vec<&Stored> = junk.iter().collect();
+    registry.put_manifest("acme/app", &signer::fallback_index(&listed), Some(&image.referrers_tag()));
+    // The API answers when the junk is being looked into already.
+    let looking = Gate::closed();
+    let held = looking.clone();
+    registry.rule("/referrers/", move |_, _, stored| stored.hold(&held));
+    registry.rule(&junk[0].manifest.digest().to_string(), move |_, _, stored| {
+        looking.open();
+        stored
+    });
+    let found = in_time(evidence(&client(&registry.settings()), &image, &Access::default())).await;
+    assert_eq!(contents(&found), [bundle("good").to_string()]);
+    assert!(found.contains(&Evidence::TooMany { limit: 64 }));
 }
 
 #[tokio::test]
