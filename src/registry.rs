@@ -18,6 +18,7 @@ mod resolver;
 mod search;
 mod session;
 mod settings;
+mod shares;
 mod token;
 mod transport;
 mod trust;

@@ -3,20 +3,22 @@
 //! The guard sits inside the connector: what it has seen is what is connected to, so a name that answers differently the
 //! second time (DNS rebinding) gains nothing.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, LazyLock};
+use std::{fmt, io};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::task::spawn_blocking;
 
 use super::address::is_public;
+use super::shares::Shares;
 
 /// Turns host names into addresses.
 pub trait Resolver: Send + Sync + 'static {
     /// The addresses of a host. Port 0 stands for the port of the URL, or else the usual one of its scheme.
-    fn resolve(&self, host: &str) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+    fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 }
 
 /// The operating system's resolver.
@@ -24,10 +26,34 @@ pub trait Resolver: Send + Sync + 'static {
 pub struct SystemResolver;
 
 impl Resolver for SystemResolver {
-    fn resolve(&self, host: &str) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+    fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
         let host = host.to_owned();
-        async move { Ok(tokio::net::lookup_host((host.as_str(), 0)).await?.collect()) }.boxed()
+        async move {
+            let name = host.clone();
+            let look_up = move || Ok((name.as_str(), 0).to_socket_addrs()?.collect());
+            on_a_thread(&LOOKUPS, &host, look_up).await
+        }
+        .boxed()
     }
+}
+
+/// Lookups of the operating system block a thread, for as long as the slowest name server likes. The threads are those that
+/// check signatures too, 512 in all: names must not use them up, nor one name the lookups of all others.
+static LOOKUPS: LazyLock<Shares> = LazyLock::new(|| Shares::new(32, 4));
+
+/// The thread has the share, not whoever waits: a lookup that nobody waits for any more goes on blocking.
+async fn on_a_thread<T: Send + 'static>(
+    lookups: &Shares,
+    host: &str,
+    look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let share = lookups.take(host, 1).await;
+    let found = spawn_blocking(move || {
+        let found = look_up();
+        drop(share);
+        found
+    });
+    found.await.map_err(io::Error::other)?
 }
 
 /// A resolver whose answers are looked at.
@@ -86,3 +112,6 @@ impl fmt::Debug for Guard {
         f.debug_struct("Guard").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
