@@ -35,25 +35,12 @@ pub struct Settings {
     pub secret: String,
     /// Who this replica is: the pod's name.
     pub identity: String,
-    /// Whether sealgate issues its own certificate.
-    pub certificate: Managed,
-    /// Whether sealgate fills the webhook configurations.
-    pub configurations: Managed,
     /// Names of the webhook configurations.
     pub names: Configurations,
     /// What the webhooks depend on.
     pub webhooks: webhooks::Settings,
     /// What happens where no policy decides.
     pub defaults: Defaults,
-}
-
-/// Who looks after something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Managed {
-    /// The leader.
-    Here,
-    /// Somebody else, such as cert-manager.
-    Elsewhere,
 }
 
 /// What the controller reads while it runs.
@@ -104,17 +91,9 @@ async fn while_leading(mut leads: watch::Receiver<bool>, settings: &Settings, in
 }
 
 async fn write(settings: &Settings, inputs: &Inputs) {
-    let certificate = async {
-        match settings.certificate {
-            Managed::Here => certificate::reconcile(settings, inputs).await,
-            Managed::Elsewhere => std::future::pending().await,
-        }
-    };
-    let configurations = async {
-        match settings.configurations {
-            Managed::Here => configurations::reconcile(settings, inputs).await,
-            Managed::Elsewhere => std::future::pending().await,
-        }
-    };
-    tokio::join!(certificate, configurations, status::reconcile(inputs));
+    tokio::join!(
+        certificate::reconcile(settings, inputs),
+        configurations::reconcile(settings, inputs),
+        status::reconcile(inputs),
+    );
 }

@@ -22,7 +22,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The CustomResourceDefinitions, as YAML
+    /// The custom resource definitions, as YAML
     Crds,
     /// The JSON schema of the settings, which is that of the chart's value `config`
     ValuesSchema,

@@ -10,7 +10,7 @@ use crate::domain::text::foreign;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// What to ask, such as http://sealgate-metrics.sealgate.svc:8080/readyz
+    /// What to ask, such as `http://sealgate-metrics.sealgate.svc:8080/readyz`
     url: url::Url,
     /// Seconds to wait for the answer
     #[arg(long, default_value_t = 10)]

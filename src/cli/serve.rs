@@ -3,7 +3,6 @@
 mod cluster;
 mod folder;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
@@ -23,6 +22,7 @@ use crate::keychain::DockerConfigFile;
 use crate::policy::PolicyCell;
 use crate::registry;
 use crate::server::{self, Certificate, Server, admin};
+use crate::telemetry::health::Condition;
 use crate::telemetry::{Health, Metrics, log};
 use crate::verifier::Engine;
 use crate::verifier::ports::Keychain;
@@ -74,6 +74,8 @@ struct Process {
     config: Config,
     metrics: Metrics,
     health: Health,
+    /// Met when every other condition of readiness is known.
+    started: Condition,
     policies: PolicyCell,
     listener: TcpListener,
     linger: Option<u64>,
@@ -86,10 +88,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     start_log(&config, log_level.as_deref())?;
     warn_of_plain_http(&config);
     let (metrics, health, stop) = (Metrics::new(), Health::default(), stop_signal()?);
+    let started = health.condition("starting");
     let listener = bind(listen).await?;
     let admin = admin::serve(bind(admin_listen).await?, health.clone(), metrics.clone(), std::future::pending());
     info!(version = env!("CARGO_PKG_VERSION"), webhook = %listen, admin = %admin_listen, "starting");
-    let process = Process { config, metrics, health, policies: PolicyCell::default(), listener, linger, stop };
+    let process = Process { config, metrics, health, started, policies: PolicyCell::default(), listener, linger, stop };
     let service = async move {
         match source.policies {
             Some(path) => folder::serve(process, folder, path).await,
@@ -134,7 +137,8 @@ impl Process {
         };
         let server = Server::new(admission, settings, certificate, self.metrics, self.health)
             .context("the TLS settings can't be used")?;
-        server.run(self.listener, stopped(self.stop)).await;
+        // In this order: the server names its own conditions before the last of ours is met.
+        tokio::join!(biased; server.run(self.listener, stopped(self.stop)), async { self.started.met() });
         Ok(())
     }
 }
@@ -181,9 +185,7 @@ fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
 }
 
 /// Ready when the process is told to stop.
-fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send {
-    async move {
-        // The sender lives as long as the process.
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the process.
+    let _ = stop.wait_for(|stop| *stop).await;
 }

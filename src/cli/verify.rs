@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     /// Images, as a pod would name them
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,
-    /// A file or folder of ClusterSignaturePolicies; - reads standard input
+    /// A file or folder of policies; - reads standard input
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// A public key (PEM) that must have signed, instead of a policy
@@ -64,7 +64,7 @@ pub(super) struct Arguments {
     /// Settings of `sealgate serve`, for its registries
     #[arg(long, value_name = "FILE", env = "SEALGATE_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
-    /// Credentials; the default is $DOCKER_CONFIG/config.json or ~/.docker/config.json
+    /// Credentials; the default is `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`
     #[arg(long, value_name = "FILE")]
     docker_config: Option<PathBuf>,
     /// Speak plain http with the registries of these images: anyone on the network can answer in their place
@@ -133,14 +133,15 @@ fn from_files(path: &Path) -> anyhow::Result<PolicySet> {
 fn from_key(path: &Path, arguments: &Arguments) -> anyhow::Result<PolicySet> {
     let key = fs::read_to_string(path).with_context(|| format!("{}: can't be read", path.display()))?;
     let annotations: BTreeMap<_, _> = arguments.annotation.iter().cloned().collect();
-    let mut spec = json!({
+    let mut signature = BTreeMap::from([("annotations", json!(annotations))]);
+    if let Some(repository) = &arguments.signature_repository {
+        signature.insert("repository", json!(repository));
+    }
+    let spec = json!({
         "match": { "images": ["**"] },
         "authorities": [{ "name": "key", "key": { "publicKey": key } }],
-        "signature": { "annotations": annotations },
+        "signature": signature,
     });
-    if let Some(repository) = &arguments.signature_repository {
-        spec["signature"]["repository"] = json!(repository);
-    }
     match api::compile("command-line", &spec) {
         Entry::Broken(broken) => bail!("{}: {}", path.display(), broken.error.problem),
         valid @ Entry::Valid(_) => Ok(PolicySet::new(vec![valid], BTreeMap::new())),

@@ -1,6 +1,8 @@
 //! Serving a cluster: policies, pull secrets and the certificate from its API, and the leader's work.
 
+use std::fs;
 use std::path::PathBuf;
+use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::admission::PolicySource;
 use crate::cluster::pull_secrets::{ClusterSource, Limits, PullSecrets};
 use crate::cluster::removal::Configurations;
 use crate::cluster::{certificates, client, policies};
-use crate::controller::{self, Inputs, Managed};
+use crate::controller::{self, Inputs};
 
 use super::super::wiring;
 use super::{Process, stopped};
@@ -30,9 +32,9 @@ pub(super) struct Arguments {
     /// The release's namespace
     #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", hide_env_values = true, default_value = "sealgate")]
     namespace: String,
-    /// This replica, as holder of the lease
-    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true, default_value = "sealgate")]
-    pod_name: String,
+    /// This replica, as holder of the lease; without it the name of the host and the number of the process
+    #[arg(long, value_name = "NAME", env = "POD_NAME", hide_env_values = true)]
+    pod_name: Option<String>,
     /// The Service that the API server calls
     #[arg(long, value_name = "NAME", default_value = "sealgate")]
     service: String,
@@ -105,11 +107,16 @@ fn controller_settings(process: &Process, arguments: Arguments) -> controller::S
         namespace: namespace.clone(),
         lease,
         secret: tls_secret,
-        identity: pod_name,
-        certificate: Managed::Here,
-        configurations: Managed::Here,
+        identity: pod_name.unwrap_or_else(process_name),
         names: Configurations { mutating: webhook_configuration.clone(), validating: webhook_configuration },
         webhooks: wiring::webhooks(&process.config, namespace, service, service_port),
         defaults: wiring::defaults(&process.config),
     }
+}
+
+/// What no other replica is called: two holders of the same name would both lead.
+fn process_name() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("sealgate");
+    format!("{host}-{}", process::id())
 }
