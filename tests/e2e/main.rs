@@ -3,6 +3,12 @@
 //! The gate runs outside the cluster with the ServiceAccount and the objects of the chart, so that RBAC is proven; the
 //! API server reaches it through a Service of type `ExternalName`. Without a cluster, each test fails and names what is
 //! missing.
+//!
+//! | variable | what for | default |
+//! |---|---|---|
+//! | `KUBECONFIG` | the cluster, as an admin; one that has policies of others is refused | |
+//! | `SEALGATE_E2E_HOST` | the name by which the API server reaches this machine, such as a container engine's gateway | `localhost` |
+//! | `SEALGATE_E2E_LISTEN` | the address on which the gate listens | `SEALGATE_E2E_HOST` where that is an address, else `127.0.0.1` |
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -1,7 +1,7 @@
 //! A release in the cluster with one gate beside it, and the images that it is asked about.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,9 @@ use crate::support::signer::{self, SigningKey};
 
 /// Policies and webhook configurations are the cluster's: one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// What every object of these tests that is the cluster's is called first. Others are never touched.
+const PREFIX: &str = "sealgate-e2e-";
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +48,7 @@ impl World {
         need("helm");
         assert!(env::var_os("KUBECONFIG").is_some(), "missing: KUBECONFIG with a cluster; `make e2e` starts one");
         kubectl(&["version", "--request-timeout=5s"]).expect("missing: an API server that answers at KUBECONFIG");
+        refuse_foreign_policies();
         let files = env::temp_dir().join(format!("sealgate-e2e-{name}-{}", std::process::id()));
         fs::create_dir_all(&files).unwrap();
         let mut world = Self {
@@ -53,7 +57,7 @@ impl World {
             name: name.into(),
             gate: None,
             files,
-            ports: (free_port(), free_port()),
+            ports: (free_port(listen_address()), free_port(IpAddr::V4(Ipv4Addr::LOCALHOST))),
             _turn: turn,
         };
         world.clean();
@@ -64,12 +68,12 @@ impl World {
 
     /// The release's namespace, and the name of all that the chart makes.
     pub(crate) fn release(&self) -> String {
-        format!("sealgate-{}", self.name)
+        format!("{PREFIX}{}", self.name)
     }
 
     /// The namespace for pods.
     pub(crate) fn namespace(&self) -> String {
-        format!("shop-{}", self.name)
+        format!("{PREFIX}{}-pods", self.name)
     }
 
     fn install(&self, settings: &Value) {
@@ -141,7 +145,7 @@ impl World {
                 &name,
             ])
             .args(["--tls-secret", &format!("{name}-tls"), "--service-port", &self.ports.0.to_string()])
-            .args(["--listen", &format!("{}:{}", listen_address(), self.ports.0), "--linger", "0"])
+            .args(["--listen", &SocketAddr::new(listen_address(), self.ports.0).to_string(), "--linger", "0"])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.ports.1)])
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -236,7 +240,7 @@ impl World {
 
     /// The name of a policy of this world.
     pub(crate) fn policy_name(&self, name: &str) -> String {
-        format!("{}-{name}", self.name)
+        format!("{PREFIX}{}-{name}", self.name)
     }
 
     /// Creates an object in the namespace for pods.
@@ -269,7 +273,9 @@ impl World {
         {
             let _ = kubectl(&["delete", kind, &name, "--ignore-not-found"]);
         }
-        let _ = kubectl(&["delete", "clustersignaturepolicies", "--all", "--ignore-not-found"]);
+        for policy in policies().iter().filter(|policy| policy.starts_with(PREFIX)) {
+            let _ = kubectl(&["delete", "clustersignaturepolicy", policy, "--ignore-not-found"]);
+        }
         for namespace in [self.namespace(), self.release()] {
             for kinds in ["pods,secrets,deployments,replicasets,cronjobs", "leases,services,configmaps,serviceaccounts"]
             {
@@ -343,12 +349,24 @@ fn need(program: &str) {
     assert!(found.is_ok(), "missing: {program} in PATH; `make e2e` brings its own");
 }
 
-/// Where the API server reaches the gate: on loopback, or at the address that it was told.
+/// Where the gate listens: where it was told, else at the address at which the API server was told to reach it.
 fn listen_address() -> IpAddr {
-    let told = env::var("SEALGATE_E2E_HOST").ok().and_then(|host| host.parse().ok());
-    told.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    let told = |name| env::var(name).ok().and_then(|address| address.parse().ok());
+    told("SEALGATE_E2E_LISTEN").or_else(|| told("SEALGATE_E2E_HOST")).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// The names of all policies of the cluster; none where the kind is not known.
+fn policies() -> Vec<String> {
+    let names = kubectl(&["get", "clustersignaturepolicies", "-o", "jsonpath={.items[*].metadata.name}"]);
+    names.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// Policies are the cluster's: with those of others in force no test would mean anything, and they are not ours to delete.
+fn refuse_foreign_policies() {
+    let foreign: Vec<_> = policies().into_iter().filter(|policy| !policy.starts_with(PREFIX)).collect();
+    assert!(foreign.is_empty(), "the cluster at KUBECONFIG has policies that are not of these tests: {foreign:?}");
+}
+
+fn free_port(address: IpAddr) -> u16 {
+    TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port()
 }
