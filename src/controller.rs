@@ -87,6 +87,7 @@ async fn while_leading(mut leads: watch::Receiver<bool>, settings: &Settings, in
             _ = leads.wait_for(|leads| !*leads) => {}
             () = write(settings, inputs) => {}
         }
+        inputs.metrics.webhook_configurations_unknown();
     }
 }
 

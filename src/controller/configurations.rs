@@ -1,100 +1,113 @@
-//! Fills the two webhook configurations when this replica is ready to answer, and puts them back after foreign changes.
+//! Fills the two webhook configurations when this replica is ready to answer, puts them back after foreign changes, and
+//! empties them when the release's namespace is being deleted.
 
 mod keep;
+mod keeper;
+mod release;
 mod step;
 #[cfg(test)]
 mod tests;
+mod truce;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tokio::time::sleep;
+use tracing::info;
 
-use crate::cluster::client::REQUEST_TIMEOUT;
 use crate::cluster::webhooks::{Webhooks, reach, render};
 
 use super::{Inputs, Settings};
 
+use release::Release;
+
 /// How often readiness is looked at.
 const READY_POLL: Duration = Duration::from_millis(250);
-/// How soon a failed request is tried again.
-const RETRY: Duration = Duration::from_secs(2);
+
+/// What the two configurations should be.
+#[derive(Clone, Debug, PartialEq)]
+struct Wanted {
+    /// Their lists.
+    webhooks: Webhooks,
+    /// The reference that has them collected with the release's namespace; none once that is being deleted.
+    owner: Option<OwnerReference>,
+}
+
+impl Wanted {
+    /// Without any webhook: the gate stands open.
+    fn open() -> Self {
+        Self { webhooks: Webhooks { mutating: Vec::new(), validating: Vec::new() }, owner: None }
+    }
+
+    fn is_open(&self) -> bool {
+        self.webhooks.mutating.is_empty() && self.webhooks.validating.is_empty()
+    }
+}
 
 /// Goes on for ever.
 pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs) {
-    let owner = owner(&inputs.client, &settings.namespace).await;
-    ready(inputs).await;
+    let release = watch::Sender::new(None);
     let wanted = watch::Sender::new(None);
-    let validating = Api::<ValidatingWebhookConfiguration>::all(inputs.client.clone());
-    let mutating = Api::<MutatingWebhookConfiguration>::all(inputs.client.clone());
     tokio::join!(
-        keep::keep(&mutating, &settings.names.mutating, &owner, wanted.subscribe(), &inputs.metrics),
-        keep::keep(&validating, &settings.names.validating, &owner, wanted.subscribe(), &inputs.metrics),
-        want(settings, inputs, &wanted),
+        release::follow(&inputs.client, &settings.namespace, &release),
+        want(settings, inputs, release.subscribe(), &wanted),
+        keep::keep(&inputs.client, &settings.names, wanted.subscribe(), &inputs.metrics),
     );
 }
 
-/// The reference that lets the configurations go with the release's namespace, so that its deletion opens the gate.
-async fn owner(client: &Client, namespace: &str) -> OwnerReference {
-    let api = Api::<Namespace>::all(client.clone());
-    loop {
-        let problem = match timeout(REQUEST_TIMEOUT, api.get_metadata(namespace)).await {
-            Ok(Ok(found)) => {
-                return OwnerReference {
-                    api_version: "v1".into(),
-                    kind: "Namespace".into(),
-                    name: namespace.into(),
-                    uid: found.uid().unwrap_or_default(),
-                    ..OwnerReference::default()
-                };
-            }
-            Ok(Err(problem)) => problem.to_string(),
-            Err(_) => "the API server did not answer in time".into(),
-        };
-        warn!(namespace, problem, "release namespace not read");
-        sleep(RETRY).await;
-    }
-}
-
-/// Waits until this replica could answer what it asks the API server to send.
-async fn ready(inputs: &Inputs) {
-    loop {
-        let unmet = inputs.health.unmet();
-        if unmet.is_empty() {
-            return;
-        }
-        sleep(READY_POLL).await;
-    }
-}
-
-/// Renders the lists anew whenever policies or authorities change.
-async fn want(settings: &Settings, inputs: &Inputs, wanted: &watch::Sender<Option<Arc<Webhooks>>>) {
+/// Renders the lists anew whenever policies or authorities change, from when this replica can answer; empties them when
+/// the release's namespace goes.
+async fn want(
+    settings: &Settings,
+    inputs: &Inputs,
+    mut release: watch::Receiver<Option<Release>>,
+    wanted: &watch::Sender<Option<Arc<Wanted>>>,
+) {
     let (mut stored, mut ca_bundle) = (inputs.stored.clone(), inputs.ca_bundle.clone());
+    let mut ready = false;
     loop {
         let bundle = ca_bundle.borrow_and_update().clone();
         stored.mark_unchanged();
-        if let (Some(set), Some(bundle)) = (inputs.policies.load(), bundle) {
-            let reach = reach(&set, settings.defaults);
-            let rendered = render(&inputs.kinds, &settings.webhooks, reach, &bundle);
-            wanted.send_if_modified(|wanted| {
-                let changed = wanted.as_deref() != Some(&rendered);
-                if changed {
-                    info!(?reach, "webhooks rendered");
-                    *wanted = Some(Arc::new(rendered));
-                }
-                changed
-            });
+        let found = release.borrow_and_update().clone();
+        let next = match (found, inputs.policies.load(), bundle) {
+            (Some(Release::Going), ..) => Some(Wanted::open()),
+            (Some(Release::Here(owner)), Some(set), Some(bundle)) if ready => {
+                let reach = reach(&set, settings.defaults);
+                let webhooks = render(&inputs.kinds, &settings.webhooks, reach, &bundle);
+                Some(Wanted { webhooks, owner: Some(owner) })
+            }
+            _ => None,
+        };
+        if let Some(next) = next {
+            publish(wanted, next);
         }
         tokio::select! {
+            Ok(()) = release.changed() => {}
             Ok(()) = stored.changed() => {}
             Ok(()) = ca_bundle.changed() => {}
+            () = until_ready(inputs), if !ready => ready = true,
             else => std::future::pending().await,
         }
+    }
+}
+
+fn publish(wanted: &watch::Sender<Option<Arc<Wanted>>>, next: Wanted) {
+    wanted.send_if_modified(|wanted| {
+        let changed = wanted.as_deref() != Some(&next);
+        if changed {
+            let fails = next.webhooks.validating.iter().any(|hook| hook.failure_policy.as_deref() == Some("Fail"));
+            info!(webhooks = next.webhooks.validating.len(), fails, "webhooks rendered");
+            *wanted = Some(Arc::new(next));
+        }
+        changed
+    });
+}
+
+/// Waits until this replica could answer what it asks the API server to send.
+async fn until_ready(inputs: &Inputs) {
+    while !inputs.health.unmet().is_empty() {
+        sleep(READY_POLL).await;
     }
 }

@@ -81,16 +81,21 @@ impl Election {
     pub(super) async fn campaign(&self) {
         let mut sighting: Option<Sighting> = None;
         let mut renewed: Option<Instant> = None;
+        let mut complaint = String::new();
         loop {
             let began = Instant::now();
             let pause = match timeout(REQUEST, self.attempt(&mut sighting)).await.unwrap_or_else(|_| Err(late())) {
                 Ok(holds) => {
                     renewed = holds.then_some(began);
                     self.set(holds);
+                    complaint.clear();
                     PERIOD
                 }
                 Err(problem) => {
-                    warn!(lease = self.name, problem, "lease not renewed or read");
+                    if problem != complaint {
+                        warn!(lease = self.name, problem, "lease not renewed or read");
+                        complaint = problem;
+                    }
                     if renewed.is_none_or(|renewed| renewed.elapsed() >= BELIEF) {
                         self.set(false);
                     }
@@ -122,7 +127,7 @@ impl Election {
 
     /// One look at the lease, and what follows from it. Whether it is held afterwards.
     async fn attempt(&self, sighting: &mut Option<Sighting>) -> Result<bool, String> {
-        let lease = self.api.get(&self.name).await.map_err(|e| e.to_string())?;
+        let lease = self.api.get(&self.name).await.map_err(unread)?;
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         let silent = match sighting {
             Some(seen) if seen.version == version => seen.since.elapsed(),
@@ -182,6 +187,15 @@ fn next_move(spec: Option<&LeaseSpec>, identity: &str, silent: Duration) -> Move
 
 fn holder(spec: Option<&LeaseSpec>) -> Option<&String> {
     spec?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+}
+
+fn unread(problem: kube::Error) -> String {
+    match problem {
+        kube::Error::Api(status) if status.code == 404 => {
+            "the Lease is not there, so that no replica leads: `helm upgrade` creates it again".into()
+        }
+        problem => problem.to_string(),
+    }
 }
 
 fn late() -> String {

@@ -30,6 +30,42 @@ pub struct Metrics {
     policies: Family<PolicyLabels, Gauge>,
     policy_reload_failures: Counter,
     webhook_repairs: Counter,
+    webhook_configuration: Family<ConfigurationLabels, Gauge>,
+}
+
+/// How a webhook configuration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigurationState {
+    /// Filled: pods are refused while the gate does not answer.
+    Enforce,
+    /// Filled: pods are admitted while the gate does not answer.
+    Observe,
+    /// Empty, and meant to be: sealgate is being uninstalled.
+    Removed,
+    /// Not there.
+    Absent,
+    /// Not as sealgate wants it, and not yet put back.
+    Foreign,
+}
+
+impl ConfigurationState {
+    const ALL: [Self; 5] = [Self::Enforce, Self::Observe, Self::Removed, Self::Absent, Self::Foreign];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+            Self::Removed => "removed",
+            Self::Absent => "absent",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ConfigurationLabels {
+    kind: &'static str,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -136,6 +172,12 @@ impl Metrics {
             "Times a webhook configuration was put back after a foreign change",
             webhook_repairs.clone(),
         );
+        let webhook_configuration = Family::<ConfigurationLabels, Gauge>::default();
+        registry.register(
+            "webhook_configuration",
+            "1 for the state of each webhook configuration as the leader sees it: enforce, observe, removed, absent, foreign",
+            webhook_configuration.clone(),
+        );
         Self {
             registry: Arc::new(registry),
             reviews,
@@ -152,6 +194,7 @@ impl Metrics {
             policies,
             policy_reload_failures,
             webhook_repairs,
+            webhook_configuration,
         }
     }
 
@@ -219,6 +262,19 @@ impl Metrics {
         self.webhook_repairs.inc();
     }
 
+    /// How a webhook configuration stands now; `kind` is `mutating` or `validating`.
+    pub fn webhook_configuration(&self, kind: &'static str, now: ConfigurationState) {
+        for state in ConfigurationState::ALL {
+            let labels = ConfigurationLabels { kind, state: state.label() };
+            self.webhook_configuration.get_or_create(&labels).set(i64::from(state == now));
+        }
+    }
+
+    /// This replica leads no more: another one knows how the webhook configurations stand.
+    pub fn webhook_configurations_unknown(&self) {
+        self.webhook_configuration.clear();
+    }
+
     /// The text that a Prometheus server scrapes (`OpenMetrics` 1.0).
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -236,6 +292,7 @@ pub fn reference() -> String {
     metrics.registry_request("ok", Duration::ZERO);
     metrics.shed("connections");
     metrics.policies(0, 0);
+    metrics.webhook_configuration("validating", ConfigurationState::Enforce);
     let text = metrics.render();
     let lines = |keyword| text.lines().filter_map(move |line: &str| line.strip_prefix(keyword)?.split_once(' '));
     let mut page = String::from(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, kubectl, pod};
+use crate::world::{World, kubectl, kubectl_with, pod};
 
 const VALIDATING: &str = "validatingwebhookconfiguration";
 const MUTATING: &str = "mutatingwebhookconfiguration";
@@ -34,6 +34,8 @@ fn the_lists_are_filled_when_the_gate_is_ready_and_fail_closed_with_the_first_en
     world.policy("ci-images", &spec).unwrap();
     world.until("the pod webhooks fail closed", || failure_policy() == "Fail");
     assert_eq!(world.configuration(MUTATING)["webhooks"][0]["failurePolicy"], "Fail");
+    let state = "sealgate_webhook_configuration{kind=\"validating\",state=\"enforce\"}";
+    world.until("the metric says so", || world.metric(state) > 0.5);
     assert_eq!(world.configuration(VALIDATING)["webhooks"][1]["failurePolicy"], "Ignore");
     kubectl(&["delete", "csigpol", &world.policy_name("ci-images")]).unwrap();
     world.until("the gate is open again", || failure_policy() == "Ignore");
@@ -85,6 +87,29 @@ fn a_configuration_that_was_removed_stays_empty_and_pods_are_admitted() {
     assert_eq!(names(&world, VALIDATING), Vec::<String>::new());
     world.stop();
     assert_eq!(holder(&world), Value::Null, "the lease is given back");
+}
+
+#[test]
+fn the_gate_opens_when_the_namespace_of_the_release_is_being_deleted() {
+    let world = World::new("namespace");
+    world.enforce();
+    world.until("the lists are filled", || filled(&world));
+    let unsigned = pod("unsigned", &world.image("probe:unsigned"));
+    world.dry_run(&unsigned).unwrap_err();
+    // Held by a finalizer, so that nothing but the leader can have emptied the lists.
+    let hold = |finalizers: Value| {
+        let patch = json!({"metadata": {"finalizers": finalizers}}).to_string();
+        kubectl(&["patch", "namespace", &world.release(), "--type=merge", "-p", &patch]).unwrap();
+    };
+    hold(json!(["sealgate.dev/test"]));
+    kubectl(&["delete", "namespace", &world.release(), "--wait=false"]).unwrap();
+    world.until("the gate is open", || world.dry_run(&unsigned).is_ok());
+    world.until("both lists are empty", || names(&world, VALIDATING).is_empty() && names(&world, MUTATING).is_empty());
+    hold(json!([]));
+    // Where no controller runs that would do it.
+    let path = format!("/api/v1/namespaces/{}/finalize", world.release());
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.release()}});
+    let _ = kubectl_with(&["replace", "--raw", &path, "-f", "-"], &namespace.to_string());
 }
 
 fn holder(world: &World) -> Value {

@@ -89,6 +89,9 @@ fn report(condition: &Condition, serving: Option<&Serving>) {
 pub async fn load(api: &Api<Secret>, name: &str) -> Result<(Material, String), String> {
     let secret = match timeout(REQUEST_TIMEOUT, api.get(name)).await {
         Ok(Ok(secret)) => secret,
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
+            return Err("the Secret is not there: `helm upgrade` creates it again, empty, and sealgate fills it".into());
+        }
         Ok(Err(problem)) => return Err(problem.to_string()),
         Err(_) => return Err("the API server did not answer in time".into()),
     };

@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 
 use crate::cluster::removal::REMOVED;
 use crate::cluster::webhooks::{Drift, Webhooks, compare};
+use crate::telemetry::metrics::ConfigurationState;
 
 /// One of the two kinds.
 pub(super) trait Configuration {
+    /// Which of the two, in log and metrics.
+    const KIND: &'static str;
+
     /// Their entries.
     type Webhook: Serialize + Clone + PartialEq;
 
@@ -23,6 +27,9 @@ pub(super) trait Configuration {
 
     /// The entries of this kind among those that were rendered.
     fn wanted(rendered: &Webhooks) -> &[Self::Webhook];
+
+    /// What happens to an object while the server of the entry does not answer.
+    fn failure_policy(webhook: &mut Self::Webhook) -> &mut Option<String>;
 }
 
 /// The next step.
@@ -53,22 +60,24 @@ pub(super) enum Why {
     Foreign(String),
 }
 
-/// Decides. `settled` is what this replica last found or wrote as it should be.
+/// Decides. `settled` is what this replica last found or wrote as it should be; `owner` is the reference that belongs
+/// there, nothing where it may not be written.
 pub(super) fn step<C: Configuration>(
     live: &C,
     wanted: &[C::Webhook],
     settled: Option<&[C::Webhook]>,
-    owner: &OwnerReference,
+    owner: Option<&OwnerReference>,
 ) -> Step {
     let metadata = live.metadata();
-    if metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(REMOVED)) {
+    if is_removed(metadata) {
         return Step::LeaveAlone;
     }
-    let references = with_owner(metadata.owner_references.as_deref().unwrap_or_default(), owner);
-    let write = |why| Step::Write { patch: patch(metadata, &references, wanted), why };
+    let references =
+        owner.and_then(|owner| with_owner(metadata.owner_references.as_deref().unwrap_or_default(), owner));
+    let write = |why| Step::Write { patch: patch(metadata, references.as_deref(), wanted), why };
     match compare(wanted, live.webhooks()) {
         Drift::Changed(_) => write(why(live, settled)),
-        _ if metadata.owner_references.as_ref() != Some(&references) => write(Why::Ours),
+        _ if references.is_some() => write(Why::Ours),
         Drift::Same => Step::Settled { tolerated: Vec::new() },
         Drift::Tolerated(tolerated) => Step::Settled { tolerated },
     }
@@ -81,25 +90,58 @@ fn why<C: Configuration>(live: &C, settled: Option<&[C::Webhook]>) -> Why {
     }
 }
 
-fn patch<W: Serialize>(metadata: &ObjectMeta, owners: &[OwnerReference], wanted: &[W]) -> Value {
-    json!({
-        "metadata": { "resourceVersion": metadata.resource_version, "ownerReferences": owners },
-        "webhooks": wanted,
-    })
+fn patch<W: Serialize>(metadata: &ObjectMeta, owners: Option<&[OwnerReference]>, wanted: &[W]) -> Value {
+    let version = &metadata.resource_version;
+    match owners {
+        Some(owners) => {
+            json!({ "metadata": { "resourceVersion": version, "ownerReferences": owners }, "webhooks": wanted })
+        }
+        None => json!({ "metadata": { "resourceVersion": version }, "webhooks": wanted }),
+    }
 }
 
-/// The references with ours among them. One that names an earlier namespace of the same name goes: it would have the
-/// object collected.
-fn with_owner(references: &[OwnerReference], owner: &OwnerReference) -> Vec<OwnerReference> {
+/// The references with ours among them; nothing where it is there already. One that names an earlier namespace of the
+/// same name goes: it would have the object collected.
+fn with_owner(references: &[OwnerReference], owner: &OwnerReference) -> Option<Vec<OwnerReference>> {
     let same = |other: &OwnerReference| other.kind == owner.kind && other.name == owner.name;
     if references.iter().filter(|other| same(other)).eq([owner]) {
-        return references.to_vec();
+        return None;
     }
     let others = references.iter().filter(|other| !same(other));
-    others.chain([owner]).cloned().collect()
+    Some(others.chain([owner]).cloned().collect())
+}
+
+fn is_removed(metadata: &ObjectMeta) -> bool {
+    metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(REMOVED))
+}
+
+/// The list as it is while nobody knows yet whether the API server reaches the gate: its verdicts count, its silence does
+/// not.
+pub(super) fn soften<C: Configuration>(webhooks: &[C::Webhook]) -> Vec<C::Webhook> {
+    let mut soft = webhooks.to_vec();
+    for webhook in &mut soft {
+        *C::failure_policy(webhook) = Some("Ignore".into());
+    }
+    soft
+}
+
+/// How a configuration stands, for whoever watches over an open gate. Nothing stands for one that is not there.
+pub(super) fn state<C: Configuration>(live: Option<&C>, wanted: &[C::Webhook]) -> ConfigurationState {
+    let Some(live) = live else { return ConfigurationState::Absent };
+    let stored = live.webhooks();
+    if is_removed(live.metadata()) || (wanted.is_empty() && stored.is_empty()) {
+        return ConfigurationState::Removed;
+    }
+    let differs = |list: &[C::Webhook]| matches!(compare(list, stored), Drift::Changed(_));
+    if differs(wanted) && differs(&soften::<C>(wanted)) {
+        return ConfigurationState::Foreign;
+    }
+    let fails = |webhook: &C::Webhook| C::failure_policy(&mut webhook.clone()).as_deref() == Some("Fail");
+    if stored.iter().any(fails) { ConfigurationState::Enforce } else { ConfigurationState::Observe }
 }
 
 impl Configuration for MutatingWebhookConfiguration {
+    const KIND: &'static str = "mutating";
     type Webhook = MutatingWebhook;
 
     fn webhooks(&self) -> &[MutatingWebhook] {
@@ -113,9 +155,14 @@ impl Configuration for MutatingWebhookConfiguration {
     fn wanted(rendered: &Webhooks) -> &[MutatingWebhook] {
         &rendered.mutating
     }
+
+    fn failure_policy(webhook: &mut MutatingWebhook) -> &mut Option<String> {
+        &mut webhook.failure_policy
+    }
 }
 
 impl Configuration for ValidatingWebhookConfiguration {
+    const KIND: &'static str = "validating";
     type Webhook = ValidatingWebhook;
 
     fn webhooks(&self) -> &[ValidatingWebhook] {
@@ -128,5 +175,9 @@ impl Configuration for ValidatingWebhookConfiguration {
 
     fn wanted(rendered: &Webhooks) -> &[ValidatingWebhook] {
         &rendered.validating
+    }
+
+    fn failure_policy(webhook: &mut ValidatingWebhook) -> &mut Option<String> {
+        &mut webhook.failure_policy
     }
 }

@@ -1,15 +1,18 @@
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelectorRequirement;
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelectorRequirement, Time};
 use tokio::time::Instant;
 
-use super::keep::Truce;
-use super::step::{Configuration, Step, Why, step};
+use super::step::{Configuration, Step, Why, state, step};
+use super::truce::Truce;
 use super::*;
 use crate::cluster::removal::REMOVED;
 use crate::cluster::webhooks::{self, Reach, Templates};
 use crate::domain::workload::KindTable;
+use crate::telemetry::metrics::ConfigurationState;
 
 fn rendered(reach: Reach, ca: &str) -> Webhooks {
     let settings = webhooks::Settings {
@@ -43,7 +46,7 @@ fn filled(webhooks: &Webhooks) -> ValidatingWebhookConfiguration {
 }
 
 fn next(live: &ValidatingWebhookConfiguration, wanted: &Webhooks, settled: Option<&Webhooks>) -> Step {
-    step(live, &wanted.validating, settled.map(|webhooks| webhooks.validating.as_slice()), &owner_with("u1"))
+    step(live, &wanted.validating, settled.map(|webhooks| webhooks.validating.as_slice()), Some(&owner_with("u1")))
 }
 
 #[test]
@@ -150,4 +153,31 @@ fn repairs_come_at_once_and_then_slower_while_somebody_fights() {
     assert_eq!(truce.until(now), None);
     truce.repaired(now);
     assert_eq!(truce.until(now), None);
+}
+
+#[test]
+fn the_state_is_told_from_what_is_stored() {
+    let state = |live: &ValidatingWebhookConfiguration, wanted: &Webhooks| state(Some(live), &wanted.validating);
+    let wanted = rendered(Reach::Enforce, "ca");
+    let mut live = filled(&wanted);
+    assert_eq!(state(&live, &wanted), ConfigurationState::Enforce);
+    live.webhooks.as_mut().unwrap()[0].failure_policy = Some("Ignore".into());
+    assert_eq!(state(&live, &wanted), ConfigurationState::Observe);
+    live.webhooks.as_mut().unwrap().pop();
+    assert_eq!(state(&live, &wanted), ConfigurationState::Foreign);
+    live.webhooks = None;
+    assert_eq!(state(&live, &wanted), ConfigurationState::Foreign);
+    assert_eq!(state(&live, &Wanted::open().webhooks), ConfigurationState::Removed);
+    live.metadata.annotations = Some([(REMOVED.to_owned(), "true".to_owned())].into());
+    assert_eq!(state(&live, &wanted), ConfigurationState::Removed);
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_owns_nothing_any_more() {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some("gate".into());
+    namespace.metadata.uid = Some("u1".into());
+    assert_eq!(release::read(&namespace), Release::Here(owner_with("u1")));
+    namespace.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
+    assert_eq!(release::read(&namespace), Release::Going);
 }

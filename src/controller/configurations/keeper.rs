@@ -1,0 +1,210 @@
+//! One configuration: written, put back, reported.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use kube::api::{Patch, PatchParams};
+use kube::runtime::watcher;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use crate::cluster::FIELD_MANAGER;
+use crate::cluster::client::REQUEST_TIMEOUT;
+use crate::telemetry::Metrics;
+
+use super::Wanted;
+use super::keep::earliest;
+use super::step::{Configuration, Step, Why, soften, state, step};
+use super::truce::Truce;
+
+/// How soon a failed request is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+/// How long a list that was empty stays with `failurePolicy: Ignore`: longer than a Service and an API server need to
+/// learn of the first endpoint and of the list.
+pub(super) const SETTLE: Duration = Duration::from_secs(5);
+/// How soon an owner that was refused is tried again.
+pub(super) const OWNER_RETRY: Duration = Duration::from_mins(10);
+
+/// What keeps one configuration.
+pub(super) struct Keeper<'a, C: Configuration> {
+    api: Api<C>,
+    name: &'a str,
+    metrics: &'a Metrics,
+    live: Sight<C>,
+    /// The list that this replica last found or wrote as it should be.
+    settled: Option<Vec<C::Webhook>>,
+    /// Until when the list stays soft.
+    soft: Option<Instant>,
+    /// When to try the owner again.
+    owner: Option<Instant>,
+    truce: Truce,
+    said: Vec<String>,
+}
+
+/// What the watch has told.
+enum Sight<C> {
+    Nothing,
+    Failure,
+    Absent,
+    Live(C),
+}
+
+/// Why a write did not succeed.
+enum Refusal {
+    Forbidden(String),
+    Other(String),
+}
+
+impl<'a, C> Keeper<'a, C>
+where
+    C: Configuration + Resource + Clone + Debug + DeserializeOwned,
+{
+    pub(super) fn new(api: Api<C>, name: &'a str, metrics: &'a Metrics) -> Self {
+        let (live, truce) = (Sight::Nothing, Truce::default());
+        Self { api, name, metrics, live, settled: None, soft: None, owner: None, truce, said: Vec::new() }
+    }
+
+    pub(super) fn api(&self) -> &Api<C> {
+        &self.api
+    }
+
+    /// Takes in what the watch says.
+    pub(super) fn see(&mut self, event: Result<Option<C>, watcher::Error>) {
+        match event {
+            Ok(Some(live)) => self.live = Sight::Live(live),
+            Ok(None) => {
+                self.live = Sight::Absent;
+                warn!(
+                    name = self.name,
+                    kind = C::KIND,
+                    "webhook configuration is not there: no pod is looked at; `helm upgrade` creates it again"
+                );
+            }
+            Err(problem) => {
+                if matches!(self.live, Sight::Nothing) {
+                    self.live = Sight::Failure;
+                }
+                warn!(name = self.name, kind = C::KIND, %problem, "watch of the webhook configuration failed");
+            }
+        }
+    }
+
+    /// Whether the watch has said anything yet.
+    pub(super) fn has_been_seen(&self) -> bool {
+        !matches!(self.live, Sight::Nothing)
+    }
+
+    /// Takes one step; when to come again if nothing happens before.
+    pub(super) async fn reconcile(&mut self, wanted: &Wanted) -> Option<Instant> {
+        let again = self.advance(wanted).await;
+        let live = match &self.live {
+            Sight::Live(live) => Some(live),
+            Sight::Absent => None,
+            Sight::Nothing | Sight::Failure => return again,
+        };
+        self.metrics.webhook_configuration(C::KIND, state(live, C::wanted(&wanted.webhooks)));
+        again
+    }
+
+    async fn advance(&mut self, wanted: &Wanted) -> Option<Instant> {
+        let Sight::Live(live) = &self.live else { return None };
+        let now = Instant::now();
+        let fresh = live.webhooks().is_empty() && self.settled.is_none();
+        let full = C::wanted(&wanted.webhooks);
+        let soft = self.soft.filter(|until| now < *until);
+        let list = if fresh || soft.is_some() { soften::<C>(full) } else { full.to_vec() };
+        let refused = self.owner.filter(|again| now < *again);
+        let owner = wanted.owner.as_ref().filter(|_| refused.is_none());
+        match step(live, &list, self.settled.as_deref(), owner) {
+            Step::Settled { tolerated } => {
+                self.settled = Some(list);
+                self.tell(tolerated);
+                earliest(soft, refused)
+            }
+            Step::LeaveAlone => {
+                (self.settled, self.soft) = (None, None);
+                self.tell(vec!["marked as removed: left alone".into()]);
+                None
+            }
+            Step::Write { patch, why } => {
+                if let Why::Foreign(what) = &why {
+                    if let Some(until) = self.truce.until(now) {
+                        return Some(until);
+                    }
+                    warn!(
+                        name = self.name,
+                        kind = C::KIND,
+                        what,
+                        "webhook configuration was changed by somebody else: putting it back"
+                    );
+                }
+                match self.write(&patch).await {
+                    Ok(written) => {
+                        self.live = Sight::Live(written);
+                        self.settled = Some(list);
+                        if fresh {
+                            self.soft = Instant::now().checked_add(SETTLE);
+                        }
+                        self.written(&why, now);
+                        earliest(self.soft.filter(|until| now < *until), refused)
+                    }
+                    Err(Refusal::Forbidden(problem)) if patch.pointer("/metadata/ownerReferences").is_some() => {
+                        self.without_owner(&problem, now);
+                        Some(now)
+                    }
+                    Err(Refusal::Forbidden(problem) | Refusal::Other(problem)) => {
+                        warn!(name = self.name, kind = C::KIND, problem, "webhook configuration not written");
+                        now.checked_add(RETRY)
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write(&self, patch: &Value) -> Result<C, Refusal> {
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        match timeout(REQUEST_TIMEOUT, self.api.patch(self.name, &params, &Patch::Merge(patch))).await {
+            Ok(Ok(written)) => Ok(written),
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(Refusal::Forbidden(status.message)),
+            Ok(Err(problem)) => Err(Refusal::Other(problem.to_string())),
+            Err(_) => Err(Refusal::Other("the API server did not answer in time".into())),
+        }
+    }
+
+    fn written(&mut self, why: &Why, now: Instant) {
+        match why {
+            Why::Foreign(_) => {
+                self.truce.repaired(now);
+                self.metrics.webhook_repaired();
+            }
+            Why::Ours => info!(name = self.name, kind = C::KIND, "webhook configuration written"),
+        }
+    }
+
+    /// Goes on without the owner for a while: where `OwnerReferencesPermissionEnforcement` is on (`OpenShift`), setting it
+    /// takes the right to delete the object, which is more than the gate should have.
+    fn without_owner(&mut self, problem: &str, now: Instant) {
+        if self.owner.is_none() {
+            warn!(
+                name = self.name,
+                kind = C::KIND,
+                problem,
+                "the release's namespace may not be set as owner, which here takes the right to delete the object: should the \
+                 namespace be deleted while no replica runs, run `sealgate uninstall`"
+            );
+        }
+        self.owner = now.checked_add(OWNER_RETRY);
+    }
+
+    /// Says once what is tolerated.
+    fn tell(&mut self, notes: Vec<String>) {
+        if !notes.is_empty() && self.said != notes {
+            let notes = notes.join("; ");
+            warn!(name = self.name, kind = C::KIND, notes, "webhook configuration differs from what is wanted");
+        }
+        self.said = notes;
+    }
+}
