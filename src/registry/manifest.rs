@@ -1,8 +1,10 @@
 //! Manifests and indexes, read strictly. What is in them is the registry's word and nothing more.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::Digest;
 
@@ -15,6 +17,18 @@ pub(super) const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+j
      application/vnd.docker.distribution.manifest.list.v2+json";
 /// What is asked for where referrers are listed.
 pub(super) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Descriptors that one manifest or index may list.
+const MAX_DESCRIPTORS: usize = 1000;
+/// Annotations that one descriptor may have, and all descriptors of a list together.
+const MAX_ANNOTATIONS: usize = 256;
+const MAX_LISTED_ANNOTATIONS: usize = 64 * MAX_ANNOTATIONS;
+/// All annotations of one descriptor, names and values, in bytes: 4 KiB for each that it may have.
+const MAX_ANNOTATION_BYTES: usize = MAX_ANNOTATIONS * (4 << 10);
+
+const TOO_MANY_DESCRIPTORS: &str = "the manifest lists more than 1000 descriptors";
+const TOO_MANY_ANNOTATIONS: &str = "a descriptor has more than 256 annotations, or more than 1 MiB of them";
+const TOO_MANY_LISTED_ANNOTATIONS: &str = "the descriptors of the manifest have more than 16384 annotations";
 
 /// A manifest of one image or artifact, or an index of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +55,7 @@ pub(super) struct Descriptor {
     pub(super) media_type: String,
     digest: String,
     pub(super) size: u64,
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "annotations")]
     pub(super) annotations: BTreeMap<String, String>,
 }
 
@@ -52,7 +66,9 @@ struct Document {
     schema_version: u64,
     media_type: Option<String>,
     config: Option<Descriptor>,
+    #[serde(default, deserialize_with = "descriptors")]
     layers: Option<Vec<Descriptor>>,
+    #[serde(default, deserialize_with = "descriptors")]
     manifests: Option<Vec<Descriptor>>,
     subject: Option<Descriptor>,
 }
@@ -121,11 +137,90 @@ impl Kind {
 
 /// Where in the document it went wrong, without repeating any of it.
 fn problem(error: &serde_json::Error) -> String {
-    format!("the manifest can't be read (line {}, column {})", error.line(), error.column())
+    let text = error.to_string();
+    let limits = [TOO_MANY_DESCRIPTORS, TOO_MANY_ANNOTATIONS, TOO_MANY_LISTED_ANNOTATIONS];
+    match limits.into_iter().find(|limit| text.starts_with(limit)) {
+        Some(limit) => limit.to_owned(),
+        None => format!("the manifest can't be read (line {}, column {})", error.line(), error.column()),
+    }
 }
 
-fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// A list of descriptors, or null. It is left at the first thing too many, before that is kept.
+fn descriptors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Descriptor>>, D::Error> {
+    struct List;
+
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<Descriptor>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of descriptors")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut found: Vec<Descriptor> = Vec::new();
+            let mut annotations = 0_usize;
+            while let Some(descriptor) = list.next_element::<Descriptor>()? {
+                annotations = annotations.saturating_add(descriptor.annotations.len());
+                if found.len() >= MAX_DESCRIPTORS {
+                    return Err(A::Error::custom(TOO_MANY_DESCRIPTORS));
+                }
+                if annotations > MAX_LISTED_ANNOTATIONS {
+                    return Err(A::Error::custom(TOO_MANY_LISTED_ANNOTATIONS));
+                }
+                found.push(descriptor);
+            }
+            Ok(found)
+        }
+    }
+
+    deserializer.deserialize_option(OrNull(List))
+}
+
+/// Annotations; null is none. They are left at the first one too many.
+fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Map;
+
+    impl<'de> Visitor<'de> for Map {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("annotations")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = BTreeMap::new();
+            let mut bytes = 0_usize;
+            while let Some((name, value)) = map.next_entry::<String, String>()? {
+                bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
+                if found.len() >= MAX_ANNOTATIONS || bytes > MAX_ANNOTATION_BYTES {
+                    return Err(A::Error::custom(TOO_MANY_ANNOTATIONS));
+                }
+                found.insert(name, value);
+            }
+            Ok(found)
+        }
+    }
+
+    Ok(deserializer.deserialize_option(OrNull(Map))?.unwrap_or_default())
+}
+
+/// What another visitor reads, or null.
+struct OrNull<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for OrNull<V> {
+    type Value = Option<V::Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self.0).map(Some)
+    }
 }
 
 #[cfg(test)]

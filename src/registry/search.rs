@@ -134,7 +134,7 @@ async fn page(
         return Ok((Vec::new(), Ok(None)));
     };
     let refuse = |problem: String| protocol(&session.host(), REFERRERS, problem);
-    let manifest = Manifest::parse(document.content_type.as_deref(), &document.body).map_err(refuse)?;
+    let manifest = Manifest::parse(document.content_type.as_deref(), &document.body.bytes).map_err(refuse)?;
     let Manifest::Index { manifests } = manifest else {
         return Err(refuse("a manifest where an index was expected".to_owned()));
     };

@@ -14,7 +14,7 @@ use super::auth::{Applicant, Authenticator};
 use super::failure::{protocol, quoted, too_long};
 use super::link;
 use super::manifest::{Descriptor, MANIFEST_TYPES, Manifest};
-use super::transport::{Answer, Budget, Request, Transport};
+use super::transport::{Answer, Budget, Request, Transport, Whole};
 
 /// One repository, one purpose.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Session<'a> {
 /// A complete answer.
 #[derive(Debug)]
 pub(super) struct Document {
-    pub(super) body: Vec<u8>,
+    pub(super) body: Whole,
     pub(super) content_type: Option<String>,
     /// Where the next page is, or what is wrong with that.
     pub(super) next: Result<Option<String>, &'static str>,
@@ -142,9 +142,9 @@ impl<'a> Session<'a> {
         let Some(Document { body, .. }) = self.fetch(wanted).await? else {
             return Ok(None);
         };
-        self.check_size(&body, descriptor, what)?;
-        self.check_digest(&body, &digest, what)?;
-        Ok(Some(body))
+        self.check_size(&body.bytes, descriptor, what)?;
+        self.check_digest(&body.bytes, &digest, what)?;
+        Ok(Some(body.bytes))
     }
 
     /// Fetches one thing; `None` when the registry says that it is not there. Counted.
@@ -171,12 +171,12 @@ impl<'a> Session<'a> {
         let Some(document) = self.fetch(wanted).await? else {
             return Ok(None);
         };
-        let manifest = Manifest::parse(document.content_type.as_deref(), &document.body)
+        let manifest = Manifest::parse(document.content_type.as_deref(), &document.body.bytes)
             .map_err(|problem| protocol(&self.host(), what, problem))?;
         if let Some(claimed) = document.content_digest.as_deref().and_then(|text| Digest::parse(text).ok()) {
-            self.check_digest(&document.body, &claimed, what)?;
+            self.check_digest(&document.body.bytes, &claimed, what)?;
         }
-        Ok(Some((manifest, document.body)))
+        Ok(Some((manifest, document.body.bytes)))
     }
 
     async fn fetch_uncounted(&self, wanted: Wanted<'_>) -> Result<Option<Document>, Unavailable> {

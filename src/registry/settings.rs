@@ -51,8 +51,6 @@ pub struct Limits {
     pub referrers_page_bytes: u64,
     /// Pages of the referrers API.
     pub referrers_pages: usize,
-    /// Descriptors that one index or manifest may list.
-    pub descriptors: usize,
     /// The answer of a token server, in bytes.
     pub token_answer_bytes: u64,
     /// The token itself, in bytes.
@@ -63,6 +61,11 @@ pub struct Limits {
     pub bundle_bytes: u64,
     /// All that is read while looking for the signatures of one image, in bytes.
     pub image_bytes: u64,
+    /// All bodies that are being read at once, for all images, in bytes. A body counts with the size that it announces or
+    /// else with its limit; the next waits until there is room.
+    pub bytes_in_flight: u64,
+    /// The part of that which one host may use, in bytes.
+    pub host_bytes_in_flight: u64,
     /// Referrers that are looked into, and signatures that are handed out, for one image.
     pub candidates: usize,
     /// Redirects that are followed for one request.
@@ -77,12 +80,13 @@ impl Default for Limits {
             manifest_bytes: 4 << 20,
             referrers_page_bytes: 4 << 20,
             referrers_pages: 5,
-            descriptors: 1000,
             token_answer_bytes: 64 << 10,
             token_bytes: 16 << 10,
             payload_bytes: 64 << 10,
             bundle_bytes: 4 << 20,
             image_bytes: 64 << 20,
+            bytes_in_flight: 16 << 20,
+            host_bytes_in_flight: 4 << 20,
             candidates: 64,
             redirects: 3,
             concurrency: 8,

@@ -51,7 +51,7 @@ pub(super) async fn token(
     let limit = transport.limits.token_answer_bytes;
     let body = answer.body(limit, &Budget::new(limit), WHAT).await?;
     let answer: TokenAnswer =
-        serde_json::from_slice(&body).map_err(|_| protocol(&host, WHAT, "the answer can't be read"))?;
+        serde_json::from_slice(&body.bytes).map_err(|_| protocol(&host, WHAT, "the answer can't be read"))?;
     let life = life(&answer.expires_in);
     let token = answer.usable(transport.limits.token_bytes).map_err(|problem| protocol(&host, WHAT, problem))?;
     Ok(Some((secret_header(&format!("Bearer {token}"))?, life)))

@@ -7,9 +7,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Frame;
 use hyper_util::client::legacy::connect::capture_connection;
 use reqwest::{Body, Client, Response, redirect};
 use rustls::ClientConfig;
@@ -23,6 +27,7 @@ use super::address::is_public;
 use super::failure::{blocked, closed_before_answer, protocol, too_long, unavailable};
 use super::resolver::{Addresses, Guard, Resolver};
 use super::settings::{HostSettings, Limits, Settings, SettingsError, Timeouts};
+use super::shares::{Share, Shares};
 use super::trust::{pem_roots, system_roots};
 
 /// Docker Hub's registry lies behind another name.
@@ -31,6 +36,14 @@ const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 const ERROR_BYTES: u64 = 8 << 10;
 /// Longest list of headers in HTTP/2. In HTTP/1 the library stops at 100 headers.
 const HEADER_LIST_BYTES: u32 = 16 << 10;
+/// What a peer may send in HTTP/2 before it is read, for one answer and for one connection.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// Connections to one host that wait for their next request, and for how long.
+const IDLE_CONNECTIONS: usize = 8;
+const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+/// The unit in which room for bodies is given out, in bytes.
+const ROOM: u64 = 1 << 10;
 
 /// All HTTP clients.
 #[derive(Debug)]
@@ -40,6 +53,8 @@ pub(super) struct Transport {
     plain: HashSet<String>,
     pub(super) limits: Limits,
     timeouts: Timeouts,
+    /// Room for bodies, in [`ROOM`].
+    room: Arc<Shares>,
 }
 
 #[derive(Debug)]
@@ -78,6 +93,14 @@ pub(super) struct Answer {
     pub(super) response: Response,
     pub(super) authority: Authority,
     timeouts: Timeouts,
+    room: Arc<Shares>,
+}
+
+/// A complete body. As long as it is here, it takes up room that others wait for.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) bytes: Vec<u8>,
+    _room: Share,
 }
 
 /// How many bytes may still be read while one image is looked at.
@@ -110,7 +133,9 @@ impl Transport {
             }
             hosts.insert(authority, ConfiguredHost { client, settings: host.clone() });
         }
-        Ok(Self { everyone, hosts, plain, limits: settings.limits.clone(), timeouts: settings.timeouts })
+        let limits = settings.limits.clone();
+        let room = Arc::new(Shares::new(rooms(limits.bytes_in_flight), rooms(limits.host_bytes_in_flight)));
+        Ok(Self { everyone, hosts, plain, limits, timeouts: settings.timeouts, room })
     }
 
     /// `https://<host>/v2/`, for a registry host as in canonical image names.
@@ -161,7 +186,7 @@ impl Transport {
             }
             other => other.map_err(|error| fail(&error))?,
         };
-        Ok(Answer { response, authority, timeouts: self.timeouts })
+        Ok(Answer { response, authority, timeouts: self.timeouts, room: self.room.clone() })
     }
 
     async fn attempt(
@@ -261,35 +286,43 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The whole body, if it has at most `limit` bytes and the budget still has them.
-    pub(super) async fn body(mut self, limit: u64, budget: &Budget, what: &str) -> Result<Vec<u8>, Unavailable> {
+    /// The whole body, if it has at most `limit` bytes and the budget still has them, and there is room for it. One that goes
+    /// on in trailers is refused: what they say could be taken for what the head said.
+    pub(super) async fn body(self, limit: u64, budget: &Budget, what: &str) -> Result<Whole, Unavailable> {
         let host = self.authority.to_string();
         if let Some(encoding) = self.response.headers().get(CONTENT_ENCODING)
             && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
         {
             return Err(protocol(&host, what, "the answer is compressed, which was not asked for"));
         }
-        if self.response.content_length().is_some_and(|announced| announced > limit) {
+        let announced = self.response.content_length();
+        if announced.is_some_and(|announced| announced > limit) {
             return Err(too_long(&host, what, limit));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(what).await? {
-            body.extend_from_slice(&chunk);
-            if length(&body) > limit {
+        let room = self.room.take(&host, rooms(announced.unwrap_or(limit))).await;
+        let mut pieces = self.pieces();
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.next(what).await? {
+            let Ok(piece) = piece.into_data() else {
+                return Err(protocol(&host, what, "the answer has trailers"));
+            };
+            bytes.extend_from_slice(&piece);
+            if length(&bytes) > limit {
                 return Err(too_long(&host, what, limit));
             }
-            budget.take(length(&chunk)).map_err(|all| too_long(&host, "everything about one image", all))?;
+            budget.take(length(&piece)).map_err(|all| too_long(&host, "everything about one image", all))?;
         }
-        Ok(body)
+        Ok(Whole { bytes, _room: room })
     }
 
     /// Reads the rest of an error, so that the connection can be used again, if it is short and comes at once.
-    pub(super) async fn discard(mut self) {
+    pub(super) async fn discard(self) {
         let idle = self.timeouts.idle;
+        let mut pieces = self.pieces();
         let rest = async {
             let mut read = 0_u64;
-            while let Ok(Some(chunk)) = self.chunk("").await {
-                read = read.saturating_add(length(&chunk));
+            while let Ok(Some(piece)) = pieces.next("").await {
+                read = read.saturating_add(piece.data_ref().map_or(0, |piece| length(piece)));
                 if read > ERROR_BYTES {
                     break;
                 }
@@ -299,15 +332,27 @@ impl Answer {
         let _ = timeout(idle, rest).await;
     }
 
+    fn pieces(self) -> Pieces {
+        Pieces { body: Body::from(self.response), host: self.authority.to_string(), idle: self.timeouts.idle }
+    }
+
     fn is_redirect(&self) -> bool {
         matches!(self.status().as_u16(), 301 | 302 | 303 | 307 | 308)
     }
+}
 
-    async fn chunk(&mut self, what: &str) -> Result<Option<bytes::Bytes>, Unavailable> {
-        let host = self.authority.to_string();
-        match timeout(self.timeouts.idle, self.response.chunk()).await {
-            Ok(chunk) => chunk.map_err(|error| unavailable(&error, &host, what)),
-            Err(_) => Err(Unavailable::RegistryTimeout { host, what: what.to_owned() }),
+/// A body as it comes in.
+struct Pieces {
+    body: Body,
+    host: String,
+    idle: Duration,
+}
+
+impl Pieces {
+    async fn next(&mut self, what: &str) -> Result<Option<Frame<Bytes>>, Unavailable> {
+        match timeout(self.idle, self.body.frame()).await {
+            Ok(piece) => piece.transpose().map_err(|error| unavailable(&error, &self.host, what)),
+            Err(_) => Err(Unavailable::RegistryTimeout { host: self.host.clone(), what: what.to_owned() }),
         }
     }
 }
@@ -323,6 +368,11 @@ impl Budget {
             .map(|_| ())
             .map_err(|_| self.limit)
     }
+}
+
+/// The room that so many bytes take up; nothing takes up none.
+fn rooms(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(ROOM).max(1)).unwrap_or(u32::MAX)
 }
 
 fn length(bytes: &[u8]) -> u64 {
@@ -365,8 +415,15 @@ fn client(settings: &Settings, roots: Arc<rustls::RootCertStore>, guard: Guard) 
         .no_proxy()
         .referer(false)
         .connect_timeout(settings.timeouts.connect)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_idle_timeout(IDLE_CONNECTION)
         .http2_max_header_list_size(HEADER_LIST_BYTES)
+        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .user_agent(&settings.user_agent)
         .build()
         .map_err(|error| fail(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,3 +42,42 @@ fn reg_12_type_confusion_is_refused() {
         assert!(Manifest::parse(*content_type, body.as_bytes()).is_err(), "{content_type:?} {body}");
     }
 }
+
+#[test]
+fn reg_07_lists_end_at_their_limits() {
+    let descriptor = |annotations: &str| {
+        format!(r#"{{"mediaType":"x","digest":"sha256:{}","size":3,"annotations":{annotations}}}"#, "0".repeat(64))
+    };
+    let many = |n: usize| {
+        let entries: Vec<String> = (0..n).map(|n| format!(r#""{n}":"""#)).collect();
+        format!("{{{}}}", entries.join(","))
+    };
+    let long = |n: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(n - 1));
+    let same = |n: usize| format!("{{{}}}", vec![r#""a":"""#; n].join(","));
+    let repeated = |annotations: &str, n: usize| vec![descriptor(annotations); n].join(",");
+    for (list, problem) in [
+        (repeated("null", 1000), None),
+        (repeated("null", 1001), Some("the manifest lists more than 1000 descriptors")),
+        (repeated("null", 50_000), Some("the manifest lists more than 1000 descriptors")),
+        (descriptor(&many(256)), None),
+        (descriptor(&many(257)), Some("a descriptor has more than 256 annotations")),
+        (descriptor(&same(50_000)), None),
+        (descriptor(&long(1 << 20)), None),
+        (descriptor(&long((1 << 20) + 1)), Some("more than 1 MiB of them")),
+        (repeated(&many(256), 64), None),
+        (repeated(&many(256), 65), Some("more than 16384 annotations")),
+    ] {
+        for (content_type, field) in [(IMAGE, "layers"), (INDEX, "manifests")] {
+            let document = format!(r#"{{"schemaVersion":2,"{field}":[{list}]}}"#);
+            let found = Manifest::parse(Some(content_type), document.as_bytes());
+            match problem {
+                None => assert!(found.is_ok(), "{found:?}"),
+                Some(problem) => assert!(found.as_ref().unwrap_err().contains(problem), "{found:?}"),
+            }
+        }
+    }
+    for annotations in ["[]", "1", r#"{"a":1}"#, r#"{"a":null}"#] {
+        let document = format!(r#"{{"schemaVersion":2,"layers":[{}]}}"#, descriptor(annotations));
+        assert!(Manifest::parse(Some(IMAGE), document.as_bytes()).is_err(), "{annotations}");
+    }
+}
