@@ -365,12 +365,20 @@ async fn net_08_an_allowed_private_registry_opens_itself_alone() {
     assert_eq!(resolve(&client, &image.tagged("v1")).await, Ok(image.pinned()));
     assert_eq!(unavailable(&client, &other.tagged("v1")).await.code(), "ADDRESS_BLOCKED", "another port");
 
-    for target in
-        [format!("{}/x", neighbour.url()), format!("https://{}/x", neighbour.host()), "https://10.1.2.4/".into()]
-    {
+    for (target, code) in [
+        (format!("https://{}/x", neighbour.host()), "ADDRESS_BLOCKED"),
+        ("https://10.1.2.4/".to_owned(), "ADDRESS_BLOCKED"),
+        ("https://10.1.2.4:5000/".to_owned(), "ADDRESS_BLOCKED"),
+        (format!("{}/x", neighbour.url()), "REGISTRY_PROTOCOL"),
+    ] {
         registry.answer("/manifests/", Answer::redirect(&target));
-        assert!(resolve(&client, &image.tagged("v1")).await.is_err(), "{target}");
+        assert_eq!(unavailable(&client, &image.tagged("v1")).await.code(), code, "{target}");
     }
+    registry.rule("/manifests/", |request, nth, stored| match nth {
+        0 => Answer::redirect(&request.target),
+        _ => stored,
+    });
+    assert_eq!(resolve(&client, &image.tagged("v1")).await, Ok(image.pinned()), "to itself it may redirect");
     assert_eq!(neighbour.connections(), 0);
 }
 

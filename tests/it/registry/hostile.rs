@@ -98,6 +98,32 @@ async fn reg_02_false_content_lengths_are_refused() {
 }
 
 #[tokio::test]
+async fn reg_02_trailers_are_refused() {
+    let registry = TestRegistry::start();
+    let image = registry.push_image("acme/app", "v1");
+    let client = client(&registry.settings());
+    let text = image.manifest_text();
+    for (trailers, refused) in [
+        (String::new(), false),
+        (format!("Docker-Content-Digest: {}\r\n", image.digest), true),
+        ("Content-Length: 1\r\n".to_owned(), true),
+        (format!("Content-Type: {INDEX}\r\n"), true),
+        ("X-Many: x\r\n".repeat(100_000), true),
+    ] {
+        registry.answer(
+            "/manifests/v1",
+            Answer::raw(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {MANIFEST}\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 {:x}\r\n{text}\r\n0\r\n{trailers}\r\n",
+                text.len()
+            )),
+        );
+        let found = resolve(&client, &image.tagged("v1")).await;
+        assert_eq!(found == Ok(image.pinned()), !refused, "{trailers:.40}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn reg_03_compressed_answers_are_refused() {
     let registry = TestRegistry::start();
     let image = one_signature(&registry).await;
