@@ -136,14 +136,13 @@ impl<'a> Applicant<'a> {
             .iter()
             .map(|login| login.map_or("anonymous access", |credential| credential.source.as_str()))
             .collect();
-        let mut tried = format!("tried {}", names.join(", "));
-        if self.left_out > 0 {
-            tried.push_str(&format!("; did not try {} more: {MAX_LOGINS} logins is the limit", self.left_out));
-        }
-        for problem in self.problems {
-            tried.push_str("; ");
-            tried.push_str(problem);
-        }
+        let left_out = (self.left_out > 0)
+            .then(|| format!("did not try {} more: {MAX_LOGINS} logins is the limit", self.left_out));
+        let tried = iter::once(format!("tried {}", names.join(", ")))
+            .chain(left_out)
+            .chain(self.problems.iter().cloned())
+            .collect::<Vec<_>>()
+            .join("; ");
         Unavailable::RegistryUnauthorized { host: self.key.host.clone(), status, what: what.to_owned(), tried }
     }
 }

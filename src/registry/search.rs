@@ -62,7 +62,7 @@ pub(super) fn search(session: Session<'_>, subject: Digest) -> BoxStream<'_, Evi
     let limits = session.limits();
     let tagged = legacy(session.clone(), subject);
     let referring = referrers(session.clone(), subject);
-    let excess = move || too_many(limits.candidates);
+    let excess = move || Box::new(Evidence::TooMany { limit: limits.candidates });
     fair::share(limits.candidates, tagged, referring, |_| None::<Digest>, excess)
         .map(move |layer| fetch(session.clone(), layer))
         .buffer_unordered(limits.concurrency)
@@ -91,7 +91,7 @@ fn legacy(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step
 fn referrers(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send {
     let limits = session.limits();
     let key = |(_, descriptor): &(Place, Descriptor)| descriptor.digest().ok();
-    let excess = move || too_many(limits.candidates);
+    let excess = move || Box::new(Evidence::TooMany { limit: limits.candidates });
     fair::share(limits.candidates, api(session.clone(), subject), tag(session.clone(), subject), key, excess)
         .map(move |step| look_into(session.clone(), subject, step))
         .buffer_unordered(limits.concurrency)
@@ -110,7 +110,10 @@ fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
                 Err(cause) => return Some((vec![unread(Place::ReferrersApi, cause)], (Ok(None), read))),
             };
             if read.len() >= session.limits().referrers_pages || !read.insert(url.clone()) {
-                return Some((vec![Err(too_many(session.limits().candidates))], (Ok(None), read)));
+                return Some((
+                    vec![Err(Box::new(Evidence::TooMany { limit: session.limits().candidates }))],
+                    (Ok(None), read),
+                ));
             }
             let (descriptors, next) = match page(&session, &url).await {
                 Ok(page) => page,
@@ -228,10 +231,6 @@ async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>) -> Option<Evidence>
         Ok(None) => None,
         Err(cause) => Some(Evidence::Unread { place, cause }),
     }
-}
-
-fn too_many(limit: usize) -> Box<Evidence> {
-    Box::new(Evidence::TooMany { limit })
 }
 
 fn unread<T>(place: Place, cause: Unavailable) -> Step<T> {
