@@ -6,10 +6,15 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::domain::Digest;
+
 use super::json::{self, Fields, Notes};
 
 /// The annotation by which a node's static pod is mirrored into the API.
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+
+/// Longest text of an image or a container's name that is kept whole, in bytes. No reference is as long.
+const MAX_TEXT: usize = 1024;
 
 /// An object, reduced to what decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,8 +222,8 @@ impl<'de> Fields<'de> for Container {
 
     fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A, _: Notes<'_>) -> Result<(), A::Error> {
         match key {
-            "name" => self.name = json::text(map)?,
-            _ => self.image = json::text(map)?,
+            "name" => self.name = bounded(json::text(map)?),
+            _ => self.image = bounded(json::text(map)?),
         }
         Ok(())
     }
@@ -229,7 +234,7 @@ impl<'de> Fields<'de> for Volume {
 
     fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A, notes: Notes<'_>) -> Result<(), A::Error> {
         match key {
-            "name" => self.name = json::text(map)?,
+            "name" => self.name = bounded(json::text(map)?),
             "image" => self.image = map.next_value_seed(json::OptionalObject::new(notes))?,
             // A Ceph block device; what it calls its image is none.
             _ => json::skip(map, Notes::NONE)?,
@@ -242,7 +247,7 @@ impl<'de> Fields<'de> for ImageSource {
     const KNOWN: &'static [&'static str] = &["reference"];
 
     fn read<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A, _: Notes<'_>) -> Result<(), A::Error> {
-        self.reference = json::text(map)?;
+        self.reference = bounded(json::text(map)?);
         Ok(())
     }
 }
@@ -255,3 +260,18 @@ impl<'de> Fields<'de> for Named {
         Ok(())
     }
 }
+
+/// The text, or where it is too long its beginning and its hash: different texts stay different, and what is made of them
+/// later stays small.
+fn bounded(text: Option<String>) -> Option<String> {
+    text.map(|text| {
+        if text.len() <= MAX_TEXT {
+            return text;
+        }
+        let beginning = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
+        format!("{beginning}… {}", Digest::of(text.as_bytes()))
+    })
+}
+
+#[cfg(test)]
+mod tests;
