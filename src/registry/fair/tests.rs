@@ -6,9 +6,9 @@ use super::share;
 
 /// What passes of two places with a limit of 4, and whether there was more. Things are `<key><place>`.
 async fn passes(first: &[&str], second: &[&str], second_before_first: bool) -> (Vec<String>, bool) {
-    let (hold, held) = mpsc::unbounded::<()>();
+    let (gate, closed) = mpsc::unbounded::<()>();
     let things = |all: &[&str]| stream::iter(all.iter().map(|thing| Ok((*thing).to_owned())).collect::<Vec<_>>());
-    let late = held.filter_map(|()| std::future::ready(None));
+    let late = closed.filter_map(|()| std::future::ready(None));
     let key = |thing: &String| thing.chars().next();
     let out = if second_before_first {
         share(4, late.chain(things(first)), things(second), key, || ()).boxed()
@@ -20,7 +20,7 @@ async fn passes(first: &[&str], second: &[&str], second_before_first: bool) -> (
     while let Some(Some(step)) = out.next().now_or_never() {
         found.push(step);
     }
-    drop(hold);
+    drop(gate);
     found.extend(out.collect::<Vec<_>>().await);
     let more = found.contains(&Err(()));
     let mut found: Vec<String> = found.into_iter().flatten().collect();
