@@ -20,8 +20,8 @@ pub use cache::Limits;
 use cache::{Cache, Known};
 pub use source::{ClusterSource, Fault, Object, ObjectKind, Source};
 
-/// How often what is in use is read again.
-const REFRESH: Duration = Duration::from_secs(30);
+/// How often it is looked whether something is to be read again.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How many secrets of one puller are looked at.
 const MAX_SECRETS: usize = 16;
@@ -68,7 +68,7 @@ impl<S: Source> PullSecrets<S> {
 
     /// Keeps what is in use fresh, for ever.
     pub async fn refresh(self) {
-        let mut ticks = interval(REFRESH);
+        let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

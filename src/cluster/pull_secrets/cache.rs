@@ -1,23 +1,32 @@
 //! What was read, kept in memory: read once at first sight, refreshed elsewhere, bounded.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout};
 
 use super::source::{Fault, Key, Object, Source};
+
+/// How many objects are refreshed at once.
+const CONCURRENCY: usize = 8;
 
 /// Bounds of the memory and of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Objects that are kept.
     pub entries: usize,
-    /// How long one read on the admission path may take.
+    /// Of these, objects of one namespace: what its pods name pushes out none of another.
+    pub entries_per_namespace: usize,
+    /// How long one read may take.
     pub read: Duration,
     /// How long an answer without credentials holds before it is asked for again.
     pub negative: Duration,
+    /// How long an object is used before it is read again, give or take a quarter.
+    pub refresh: Duration,
     /// How long an object is kept fresh after its last use.
     pub idle: Duration,
 }
@@ -26,8 +35,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             entries: 4096,
+            entries_per_namespace: 256,
             read: Duration::from_millis(1500),
             negative: Duration::from_secs(3),
+            refresh: Duration::from_secs(30),
             idle: Duration::from_hours(1),
         }
     }
@@ -48,13 +59,15 @@ pub(super) struct Cache<S> {
     source: S,
     limits: Limits,
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    /// Spreads the refreshes, differently in each replica.
+    spread: RandomState,
 }
 
-/// One object. The lock is held while it is read, so that many callers read it once.
+/// One object. The lock of the content is held while it is read, so that many callers read it once.
 #[derive(Debug)]
 struct Slot {
     content: AsyncMutex<Option<Content>>,
-    used: Mutex<Instant>,
+    times: Mutex<Times>,
 }
 
 #[derive(Debug)]
@@ -63,9 +76,15 @@ struct Content {
     read: Instant,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    used: Instant,
+    refreshed: Instant,
+}
+
 impl<S: Source> Cache<S> {
     pub(super) fn new(source: S, limits: Limits) -> Self {
-        Self { source, limits, slots: Mutex::default() }
+        Self { source, limits, slots: Mutex::default(), spread: RandomState::new() }
     }
 
     /// From memory; from the source at first sight, and again when the last answer was negative and is not fresh.
@@ -79,7 +98,7 @@ impl<S: Source> Cache<S> {
             return Known::Problem(late(key));
         };
         if let Some(content) = &*content
-            && (matches!(content.known, Known::There(_)) || now.duration_since(content.read) < self.limits.negative)
+            && (content.is_there() || now.duration_since(content.read) < self.limits.negative)
         {
             return content.known.clone();
         }
@@ -91,21 +110,41 @@ impl<S: Source> Cache<S> {
         known
     }
 
-    /// Reads again what is in use and forgets what is not. What can't be read now stays as it was; what is gone is gone.
+    /// Reads again what is in use and due, and forgets what is not in use. What can't be read now stays as it was; what
+    /// is gone is gone. A negative answer is not refreshed: whoever needs it asks again.
     pub(super) async fn refresh(&self, now: Instant) {
-        let in_use: Vec<_> = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.retain(|_, slot| now.duration_since(slot.last_used()) < self.limits.idle);
-            slots.iter().map(|(key, slot)| (key.clone(), slot.clone())).collect()
-        };
-        for (key, slot) in in_use {
-            let known = match self.read(&key).await {
-                Ok(object) => Known::There(object),
-                Err(Fault::Definite(problem)) => Known::Problem(problem),
-                Err(Fault::Unavailable(_)) => continue,
-            };
-            *slot.content.lock().await = Some(Content { known, read: Instant::now() });
+        futures::stream::iter(self.due(now))
+            .for_each_concurrent(CONCURRENCY, |(key, slot)| async move {
+                let known = match self.read(&key).await {
+                    Ok(object) => Known::There(object),
+                    Err(Fault::Definite(problem)) => Known::Problem(problem),
+                    Err(Fault::Unavailable(_)) => return,
+                };
+                *slot.content.lock().await = Some(Content { known, read: Instant::now() });
+            })
+            .await;
+    }
+
+    fn due(&self, now: Instant) -> Vec<(Key, Arc<Slot>)> {
+        let mut slots = self.slots();
+        slots.retain(|_, slot| {
+            let idle = if slot.is_negative() { self.limits.refresh } else { self.limits.idle };
+            now.duration_since(slot.times().used) < idle
+        });
+        let due = slots.iter().filter(|(key, slot)| {
+            !slot.is_negative() && now.duration_since(slot.times().refreshed) >= self.period(key)
+        });
+        let due: Vec<_> = due.map(|(key, slot)| (key.clone(), slot.clone())).collect();
+        for (_, slot) in &due {
+            slot.set_times(|times| times.refreshed = now);
         }
+        due
+    }
+
+    /// How long this object is used before it is read again: not all in the same moment.
+    fn period(&self, key: &Key) -> Duration {
+        let part = u16::try_from(self.spread.hash_one(key) % 512).unwrap_or_default();
+        self.limits.refresh.mul_f64(0.75 + f64::from(part) / 1024.0)
     }
 
     async fn read(&self, key: &Key) -> Result<Object, Fault> {
@@ -113,32 +152,60 @@ impl<S: Source> Cache<S> {
         timeout(self.limits.read, self.source.read(key)).await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// The slot of an object; where the memory is full, that of the object that was not used for longest goes.
+    /// The slot of an object; where there is no place for it, another one goes.
     fn slot(&self, key: &Key, now: Instant) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots();
         if let Some(slot) = slots.get(key) {
-            slot.use_at(now);
+            slot.set_times(|times| times.used = now);
             return slot.clone();
         }
-        if slots.len() >= self.limits.entries {
-            let oldest = slots.iter().min_by_key(|(_, slot)| slot.last_used()).map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                slots.remove(&oldest);
-            }
+        let own = slots.keys().filter(|other| other.namespace == key.namespace).count();
+        let victim = if own >= self.limits.entries_per_namespace {
+            last(&slots, Some(&key.namespace))
+        } else if slots.len() >= self.limits.entries {
+            last(&slots, None)
+        } else {
+            None
+        };
+        if let Some(victim) = victim {
+            slots.remove(&victim);
         }
-        let slot = Arc::new(Slot { content: AsyncMutex::default(), used: Mutex::new(now) });
+        let times = Mutex::new(Times { used: now, refreshed: now });
+        let slot = Arc::new(Slot { content: AsyncMutex::default(), times });
         slots.insert(key.clone(), slot.clone());
         slot
     }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The object that is missed least, of one namespace or of all: one without credentials, then that which was not used for
+/// longest.
+fn last(slots: &HashMap<Key, Arc<Slot>>, namespace: Option<&str>) -> Option<Key> {
+    let candidates = slots.iter().filter(|(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace));
+    candidates.min_by_key(|(_, slot)| (!slot.is_negative(), slot.times().used)).map(|(key, _)| key.clone())
 }
 
 impl Slot {
-    fn last_used(&self) -> Instant {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether there is nothing of worth: no credentials, or none yet.
+    fn is_negative(&self) -> bool {
+        self.content.try_lock().map_or(true, |content| !content.as_ref().is_some_and(Content::is_there))
     }
 
-    fn use_at(&self, now: Instant) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    fn times(&self) -> Times {
+        *self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_times(&self, change: impl FnOnce(&mut Times)) {
+        change(&mut self.times.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Content {
+    fn is_there(&self) -> bool {
+        matches!(self.known, Known::There(_))
     }
 }
 

@@ -9,10 +9,15 @@ use super::source::{Key, docker_config};
 use super::*;
 use crate::domain::{DockerConfig, ImageReference};
 
+/// After this long everything in use is read again.
+const DUE: Duration = Duration::from_mins(1);
+
 #[derive(Debug, Default)]
 struct Fake {
     answers: Mutex<HashMap<String, Result<Object, Fault>>>,
     reads: AtomicUsize,
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Fake {
@@ -28,7 +33,10 @@ impl Fake {
 impl Source for Arc<Fake> {
     async fn read(&self, key: &Key) -> Result<Object, Fault> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        let now = self.now.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        self.most.fetch_max(now, Ordering::SeqCst);
         tokio::task::yield_now().await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
         let answer = self.answers.lock().unwrap().get(&key.to_string()).cloned();
         answer.unwrap_or_else(|| Err(Fault::Definite(format!("{key}: not found"))))
     }
@@ -161,10 +169,10 @@ async fn while_the_api_server_is_away_the_last_content_is_used() {
     let context = context(&["regcred"]);
     access(&keychain, &context).await;
     fake.set(&secret("regcred"), Err(Fault::Unavailable("away".into())));
-    keychain.0.cache.refresh(Instant::now()).await;
+    keychain.0.cache.refresh(Instant::now() + DUE).await;
     assert_eq!(access(&keychain, &context).await.credentials.len(), 1);
     fake.set(&secret("regcred"), Err(Fault::Definite("secret shop/regcred: not found".into())));
-    keychain.0.cache.refresh(Instant::now()).await;
+    keychain.0.cache.refresh(Instant::now() + DUE * 2).await;
     assert_eq!(access(&keychain, &context).await.credentials.len(), 0, "a deleted secret is gone");
 }
 
@@ -184,6 +192,57 @@ async fn what_is_not_used_is_forgotten_and_the_memory_is_bounded() {
     assert_eq!(fake.reads(), 4, "the oldest had gone");
     keychain.0.cache.refresh(Instant::now() + limits.idle).await;
     assert_eq!(fake.reads(), 4, "nothing is in use");
+}
+
+#[tokio::test]
+async fn each_is_read_again_when_it_is_due_and_few_at_once() {
+    let fake = Arc::new(Fake::default());
+    let keychain = keychain(&fake);
+    for n in 0..100 {
+        let name = format!("s{n}");
+        fake.set(&secret(&name), Ok(credentials(&name)));
+        access(&keychain, &context(&[&name])).await;
+    }
+    access(&keychain, &context(&["missing"])).await;
+    let refresh = Limits::default().refresh;
+    let began = Instant::now();
+    keychain.0.cache.refresh(began + refresh / 2).await;
+    assert_eq!(fake.reads(), 101, "nothing is due");
+    keychain.0.cache.refresh(began + refresh).await;
+    let (some, most) = (fake.reads() - 101, fake.most.load(Ordering::SeqCst));
+    assert!((1..100).contains(&some), "{some} of 100 in the same moment");
+    assert!((1..=8).contains(&most), "{most} at once");
+    keychain.0.cache.refresh(began + refresh * 5 / 4 + Duration::from_secs(1)).await;
+    assert_eq!(fake.reads(), 201, "each once, and what is not there never");
+}
+
+#[tokio::test]
+async fn what_pods_of_one_namespace_name_pushes_out_no_credentials_and_none_of_another() {
+    let fake = Arc::new(Fake::default());
+    let limits = Limits { entries: 8, entries_per_namespace: 4, ..Limits::default() };
+    let keychain = PullSecrets::new(fake.clone(), Scope::Cluster, limits);
+    let bank = PullContext { namespace: "bank".into(), ..context(&["own"]) };
+    fake.set(&ObjectKind::Secret.key("bank", "own"), Ok(credentials("bank")));
+    fake.set(&secret("regcred"), Ok(credentials("shop")));
+    access(&keychain, &bank).await;
+    access(&keychain, &context(&["regcred"])).await;
+    for n in 0..50 {
+        access(&keychain, &context(&[&format!("none{n}")])).await;
+    }
+    let reads = fake.reads();
+    assert_eq!(access(&keychain, &bank).await.credentials.len(), 1);
+    assert_eq!(access(&keychain, &context(&["regcred"])).await.credentials.len(), 1);
+    assert_eq!(fake.reads(), reads, "both are still in memory");
+    for n in 0..50 {
+        let name = format!("some{n}");
+        fake.set(&secret(&name), Ok(credentials(&name)));
+        access(&keychain, &context(&[&name])).await;
+    }
+    let reads = fake.reads();
+    access(&keychain, &bank).await;
+    assert_eq!(fake.reads(), reads, "that of the other namespace is still in memory");
+    access(&keychain, &context(&["regcred"])).await;
+    assert_eq!(fake.reads(), reads + 1, "that of its own has gone");
 }
 
 #[tokio::test]
