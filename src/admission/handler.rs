@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::workload::KindTable;
+use crate::domain::workload::{KindTable, MUTATE_PODS_PATH, VALIDATE_PODS_PATH, VALIDATE_WORKLOADS_PATH};
 use crate::domain::{Rejection, Unavailable};
 use crate::telemetry::Metrics;
 use crate::verifier::ports::{Keychain, Registry};
@@ -35,6 +35,17 @@ pub enum Hook {
     ValidatePods,
     /// `validate.workloads.sealgate.dev`: early feedback on templates.
     ValidateWorkloads,
+}
+
+impl Hook {
+    /// The path that its reviews are posted to.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Mutate => MUTATE_PODS_PATH,
+            Self::ValidatePods => VALIDATE_PODS_PATH,
+            Self::ValidateWorkloads => VALIDATE_WORKLOADS_PATH,
+        }
+    }
 }
 
 /// What the handler needs to know.

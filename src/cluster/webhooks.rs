@@ -16,7 +16,9 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
-use crate::domain::workload::{KindTable, Role, Workload};
+use crate::domain::workload::{
+    KindTable, MUTATE_PODS_PATH, Role, VALIDATE_PODS_PATH, VALIDATE_WORKLOADS_PATH, Workload,
+};
 
 pub use drift::{Drift, compare};
 pub use reach::{Reach, reach};
@@ -27,13 +29,6 @@ pub const MUTATE_PODS: &str = "mutate.pods.sealgate.dev";
 pub const VALIDATE_PODS: &str = "validate.pods.sealgate.dev";
 /// Name of the webhook that looks at templates.
 pub const VALIDATE_WORKLOADS: &str = "validate.workloads.sealgate.dev";
-
-/// Path of the webhook that pins.
-pub const MUTATE_PODS_PATH: &str = "/mutate";
-/// Path of the webhook that decides.
-pub const VALIDATE_PODS_PATH: &str = "/validate";
-/// Path of the webhook that looks at templates.
-pub const VALIDATE_WORKLOADS_PATH: &str = "/validate-workloads";
 
 /// The one match condition of the pod webhooks: a change of metadata never depends on the gate.
 pub const SPEC_CHANGED: &str = "oldObject == null || object.spec != oldObject.spec";

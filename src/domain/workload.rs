@@ -7,6 +7,13 @@ use std::fmt;
 
 use super::text::foreign;
 
+/// Path of the webhook that pins.
+pub const MUTATE_PODS_PATH: &str = "/mutate";
+/// Path of the webhook that decides.
+pub const VALIDATE_PODS_PATH: &str = "/validate";
+/// Path of the webhook that looks at templates.
+pub const VALIDATE_WORKLOADS_PATH: &str = "/validate-workloads";
+
 /// Longest dotted path in bytes.
 const MAX_PATH: usize = 256;
 /// Most kinds that an admin may add.

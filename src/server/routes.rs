@@ -27,11 +27,11 @@ pub(super) struct Reviews<A> {
 
 /// The webhooks.
 pub(super) fn router<A: Reviewer>(reviews: Reviews<A>) -> Router {
-    Router::new()
-        .route("/mutate", webhook(Hook::Mutate))
-        .route("/validate", webhook(Hook::ValidatePods))
-        .route("/validate-workloads", webhook(Hook::ValidateWorkloads))
-        .fallback((StatusCode::NOT_FOUND, "no such path: /mutate, /validate, /validate-workloads"))
+    let hooks = [Hook::Mutate, Hook::ValidatePods, Hook::ValidateWorkloads];
+    let lost = format!("no such path: {}", hooks.map(Hook::path).join(", "));
+    let router = hooks.into_iter().fold(Router::new(), |router, hook| router.route(hook.path(), webhook(hook)));
+    router
+        .fallback((StatusCode::NOT_FOUND, lost))
         .method_not_allowed_fallback((StatusCode::METHOD_NOT_ALLOWED, "post an AdmissionReview"))
         .with_state(Arc::new(reviews))
 }
