@@ -280,7 +280,7 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { max_connections: 4096, body_budget_bytes: 32 << 20 }
+        Self { max_connections: 1024, body_budget_bytes: 32 << 20 }
     }
 }
 

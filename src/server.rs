@@ -64,7 +64,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_connections: 4096,
+            max_connections: 1024,
             body_budget: 32 << 20,
             timeout: Duration::from_secs(10),
             tls12: false,

@@ -30,7 +30,7 @@ use super::patience::{Life, Patient};
 /// For a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(4);
 /// Read buffer of a connection; headers must fit into it.
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 16 << 10;
 
 /// How the server is leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
