@@ -10,10 +10,12 @@ pub mod images;
 mod json;
 pub mod message;
 mod object;
+mod overload;
 pub mod patch;
 pub mod response;
 pub mod review;
 mod subject;
 
 pub use handler::{Admission, Hook, MirrorPods, PolicySource, Reviewer, Settings, Workloads};
+pub use overload::overloaded;
 pub use response::Answer;

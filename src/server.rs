@@ -11,6 +11,7 @@ pub mod admin;
 mod body;
 mod connection;
 mod deadline;
+mod lane;
 mod patience;
 mod places;
 mod routes;
@@ -34,7 +35,7 @@ use crate::telemetry::Metrics;
 pub use tls::Certificate;
 
 use body::Budget;
-use connection::{Connections, Phase};
+use connection::{Connections, Peer, Phase};
 use deadline::Deadlines;
 use places::Places;
 use routes::Reviews;
@@ -49,7 +50,8 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 pub struct Settings {
     /// Connections that are served at once; at most half of them from one address.
     pub max_connections: usize,
-    /// Bytes of review bodies that are held at once; at least two reviews of the largest size are always possible.
+    /// Bytes of review bodies that are held at once: a quarter for those up to 1 MiB, the rest for larger ones, and there is always
+    /// room for one of the largest size. One address may hold half of each part, or one review of its largest size.
     pub body_budget: usize,
     /// `timeoutSeconds` of the webhooks.
     pub timeout: Duration,
@@ -198,13 +200,14 @@ impl Accepting {
     }
 
     fn begin(&mut self, socket: TcpStream, peer: SocketAddr) {
-        let place = match self.places.take(peer.ip()) {
+        let peer = peer.ip().to_canonical();
+        let place = match self.places.take(peer) {
             Ok(place) => place,
             Err(full) => return self.connections.metrics.shed(full.as_str()),
         };
         let (connections, phases) = (Arc::clone(&self.connections), self.phases.clone());
         self.tasks.spawn(async move {
-            connections.serve(socket, phases).await;
+            connections.serve(socket, Peer(peer), phases).await;
             drop(place);
         });
     }

@@ -285,7 +285,7 @@ fn read(hook: Hook, body: &[u8], kinds: &KindTable) -> Result<(Head, Reading), R
 }
 
 /// What is said when the verifier has not even said that it could not find out.
-fn without_verdict(hook: Hook, denial: super::response::Denial) -> Response {
+pub(super) fn without_verdict(hook: Hook, denial: super::response::Denial) -> Response {
     match hook {
         Hook::ValidatePods => Response::deny(denial),
         Hook::Mutate => Response::allow(),

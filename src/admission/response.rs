@@ -113,6 +113,11 @@ impl Answer {
         Self { status: 200, body, content_type: "application/json" }
     }
 
+    /// No answer to the review: HTTP 503, so that the webhook's `failurePolicy` decides.
+    pub(super) fn unavailable(text: String) -> Self {
+        Self { status: 503, body: text.into_bytes(), content_type: "text/plain; charset=utf-8" }
+    }
+
     /// What is no review: HTTP 400, and still an AdmissionReview where its uid could be read.
     pub fn malformed(refusal: &Refusal) -> Self {
         let message = refusal.to_string();

@@ -1,34 +1,40 @@
 //! Reading request bodies under a budget for the whole process.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::BodyExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
+
+use super::lane::{Lane, Room};
 
 /// Largest review. A stored pod of 1.4 MiB makes an UPDATE review of 17 MiB.
 pub(super) const MAX_BODY: usize = 24 << 20;
 /// A body up to this size never waits for a larger one.
 const SMALL: usize = 1 << 20;
-/// For a body to arrive, once there is room for it.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Unit of the budget.
-const UNIT: usize = 1024;
+/// For a small body to arrive, and for more of a large one. Waiting for room does not count.
+const PAUSE: Duration = Duration::from_secs(2);
+/// For a large body to arrive.
+const ARRIVAL: Duration = Duration::from_secs(10);
+/// For the rest of a body that is refused: a peer that can't write does not read the answer.
+const REST: Duration = Duration::from_millis(250);
+/// What is kept of a body that is refused.
+const START: usize = 4 << 10;
 
 /// The bytes of bodies that may be held at once, in two lanes: a quarter of it for small ones, the rest for large ones.
 #[derive(Debug)]
 pub(super) struct Budget {
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
+    small: Arc<Lane>,
+    large: Arc<Lane>,
 }
 
 /// A complete body, which counts against the budget until it is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     bytes: Vec<u8>,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl AsRef<[u8]> for Counted {
@@ -38,12 +44,15 @@ impl AsRef<[u8]> for Counted {
 }
 
 /// Why a body was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It is larger than any review.
     TooLarge,
     /// There was no room for it in time.
-    Overloaded,
+    Overloaded {
+        /// Its first bytes.
+        start: Vec<u8>,
+    },
     /// It did not arrive in time.
     Slow,
     /// The connection broke, or its framing is wrong.
@@ -54,35 +63,39 @@ impl Budget {
     /// A budget of this many bytes; each lane has at least room for one body of its own largest size.
     pub(super) fn new(bytes: usize) -> Self {
         let small = bytes.div_euclid(4).max(SMALL);
-        let large = bytes.saturating_sub(small).max(MAX_BODY);
-        let lane = |bytes: usize| Arc::new(Semaphore::new(bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS)));
-        Self { small: lane(small), large: lane(large) }
+        Self { small: Lane::new(small, SMALL), large: Lane::new(bytes.saturating_sub(small), MAX_BODY) }
     }
 
-    /// Reads a body. Room for all of it is taken before the first byte; one of unknown length takes that of the largest.
-    pub(super) async fn read(&self, body: Body, deadline: Instant) -> Result<Counted, BodyError> {
+    /// Reads a body, and takes room for its bytes as they arrive. One of unknown length counts as one of the largest.
+    pub(super) async fn read(&self, mut body: Body, peer: IpAddr, deadline: Instant) -> Result<Counted, BodyError> {
         let declared = body.size_hint().exact().map_or(Ok(MAX_BODY), usize::try_from);
         let expected = declared.ok().filter(|bytes| *bytes <= MAX_BODY).ok_or(BodyError::TooLarge)?;
-        let lane = if expected <= SMALL { &self.small } else { &self.large };
-        let units = u32::try_from(expected.div_ceil(UNIT)).map_err(|_| BodyError::TooLarge)?;
-        let room = timeout_at(deadline, Arc::clone(lane).acquire_many_owned(units)).await;
-        let room = room.ok().and_then(Result::ok).ok_or(BodyError::Overloaded)?;
-        let bytes = timeout(BODY_TIMEOUT, collect(body, expected)).await.map_err(|_| BodyError::Slow)??;
+        let (lane, mut time) = if expected <= SMALL { (&self.small, PAUSE) } else { (&self.large, ARRIVAL) };
+        let mut room = lane.room(peer, expected);
+        let mut bytes = Vec::new();
+        while let Some(data) = next(&mut body, &mut time).await? {
+            if bytes.len().saturating_add(data.len()) > expected {
+                return Err(BodyError::TooLarge);
+            }
+            if timeout_at(deadline, room.take(data.len())).await.is_err() {
+                drop(room);
+                let start = bytes.into_iter().chain(data).take(START).collect();
+                // Whether all of it came or not, the answer is the same.
+                let _ = timeout(REST, async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} }).await;
+                return Err(BodyError::Overloaded { start });
+            }
+            bytes.extend_from_slice(&data);
+        }
+        room.complete();
         Ok(Counted { bytes, _room: room })
     }
 }
 
-async fn collect(mut body: Body, expected: usize) -> Result<Vec<u8>, BodyError> {
-    // The room is taken, and memory that is never written to costs nothing.
-    let mut bytes = Vec::with_capacity(if expected < MAX_BODY { expected } else { 0 });
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| BodyError::Broken)?;
-        if let Some(data) = frame.data_ref() {
-            if bytes.len().saturating_add(data.len()) > expected {
-                return Err(BodyError::TooLarge);
-            }
-            bytes.extend_from_slice(data);
-        }
-    }
-    Ok(bytes)
+/// The next bytes of a body, and off `time` what they took.
+async fn next(body: &mut Body, time: &mut Duration) -> Result<Option<Bytes>, BodyError> {
+    let began = Instant::now();
+    let frame = timeout(PAUSE.min(*time), body.frame()).await.map_err(|_| BodyError::Slow)?;
+    *time = time.saturating_sub(began.elapsed());
+    let data = frame.transpose().map_err(|_| BodyError::Broken)?.map(|frame| frame.into_data().unwrap_or_default());
+    Ok(data)
 }

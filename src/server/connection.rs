@@ -1,5 +1,6 @@
 //! One connection: handshake, then one request after another until it is over.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -43,6 +44,10 @@ pub(super) enum Phase {
     End,
 }
 
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 /// What all connections share.
 pub(super) struct Connections {
     pub(super) tls: TlsAcceptor,
@@ -52,7 +57,7 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Serves one connection to its end.
-    pub(super) async fn serve(&self, socket: TcpStream, mut phases: watch::Receiver<Phase>) {
+    pub(super) async fn serve(&self, socket: TcpStream, peer: Peer, mut phases: watch::Receiver<Phase>) {
         // Answers are small and complete; waiting for more to send would only delay them. Without it they still arrive.
         let _ = socket.set_nodelay(true);
         let Ok(Ok(stream)) = timeout(HANDSHAKE, self.tls.accept(socket)).await else {
@@ -63,7 +68,10 @@ impl Connections {
         let io = TokioIo::new(Patient::new(stream, Arc::clone(&life)));
         let exchange = Exchange { life, phase: phases.clone(), metrics: self.metrics.clone() };
         let service = ServiceBuilder::new()
-            .map_request(|request: http::Request<Incoming>| request.map(Body::new))
+            .map_request(move |mut request: http::Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request.map(Body::new)
+            })
             .layer(middleware::from_fn_with_state(exchange, around))
             .service(self.router.clone());
         let connection = http1::Builder::new()

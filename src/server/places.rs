@@ -50,7 +50,6 @@ impl Places {
 
     /// Takes a place for a connection from this address.
     pub(super) fn take(&self, peer: IpAddr) -> Result<Place, Full> {
-        let peer = peer.to_canonical();
         let mut taken = lock(&self.taken);
         if taken.all >= self.all {
             return Err(Full::All);

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, post};
+use axum::{Extension, Router};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use crate::admission::{Answer, Hook, Reviewer};
+use crate::admission::{Answer, Hook, Reviewer, overloaded};
 use crate::telemetry::Metrics;
 
 use super::body::{BodyError, Budget};
+use super::connection::Peer;
 use super::deadline::Deadlines;
 
 /// What the answers to all requests come from.
@@ -37,38 +38,38 @@ pub(super) fn router<A: Reviewer>(reviews: Reviews<A>) -> Router {
 }
 
 fn webhook<A: Reviewer>(hook: Hook) -> MethodRouter<Arc<Reviews<A>>> {
-    post(async move |State(reviews): State<Arc<Reviews<A>>>, request: Request| reviews.answer(hook, request).await)
+    post(async move |State(reviews): State<Arc<Reviews<A>>>, Extension(peer): Extension<Peer>, request: Request| {
+        reviews.answer(hook, peer, request).await
+    })
 }
 
 impl<A: Reviewer> Reviews<A> {
-    async fn answer(&self, hook: Hook, request: Request) -> Response {
+    async fn answer(&self, hook: Hook, peer: Peer, request: Request) -> Response {
         if !is_json(request.headers()) {
             return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json").into_response();
         }
         let time = self.deadlines.of(request.uri().query());
         let deadline = Instant::now().checked_add(time).unwrap_or_else(Instant::now);
-        match self.budget.read(request.into_body(), deadline).await {
+        match self.budget.read(request.into_body(), peer.0, deadline).await {
             Ok(body) => answered(self.reviewer.review(hook, body, deadline).await),
-            Err(error) => self.unread(error),
+            Err(error) => self.unread(hook, &error),
         }
     }
 
     /// The answer where there was no body to give to the handler. Never with `Retry-After`: the API server would obey it.
-    fn unread(&self, error: BodyError) -> Response {
+    fn unread(&self, hook: Hook, error: &BodyError) -> Response {
         match error {
             BodyError::TooLarge => {
                 self.metrics.shed("body-size");
-                (StatusCode::PAYLOAD_TOO_LARGE, "a review has at most 24 MiB")
+                (StatusCode::PAYLOAD_TOO_LARGE, "a review has at most 24 MiB").into_response()
             }
-            BodyError::Overloaded => {
+            BodyError::Overloaded { start } => {
                 self.metrics.shed("body-budget");
-                let text = "sealgate is overloaded: too many large reviews at once; try again, or raise limits.bodyBudgetBytes";
-                (StatusCode::SERVICE_UNAVAILABLE, text)
+                answered(overloaded(hook, start))
             }
-            BodyError::Slow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 seconds"),
-            BodyError::Broken => (StatusCode::BAD_REQUEST, "the body is broken off"),
+            BodyError::Slow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into_response(),
+            BodyError::Broken => (StatusCode::BAD_REQUEST, "the body is broken off").into_response(),
         }
-        .into_response()
     }
 }
 

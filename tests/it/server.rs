@@ -195,26 +195,65 @@ async fn adm_05_bodies_that_are_too_large_cost_nothing() {
     assert_eq!(server.post("/validate", &vec![b' '; 24 << 20]).await.status, 200, "24 MiB are not too large");
 }
 
+/// The head of a webhook call with a body of this size, whose sender waits until it may send it.
+fn head(path: &str, bytes: usize) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {bytes}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    )
+}
+
 #[tokio::test]
-async fn adm_05_over_budget_is_an_answer_without_retry_after() {
-    let server = start(Echo::default(), Settings { body_budget: 0, ..settings() }).await;
-    let mut hog = server.connect().await;
-    let large = post("/validate", &vec![b' '; 20 << 20]);
-    hog.send(&large[..4096]).await;
-    // Until the first has its room, the second may get it: then it is answered.
-    let mut refused = None;
-    for _ in 0..20 {
-        let response = server.post("/validate?timeout=1s", &vec![b' '; 20 << 20]).await;
-        if response.status == 503 {
-            refused = Some(response);
-            break;
+async fn adm_05_who_declares_a_body_and_sends_nothing_holds_nothing() {
+    let server = start(Echo::default(), settings()).await;
+    for size in [1 << 20, 24 << 20] {
+        let mut silent = Vec::new();
+        for _ in 0..64 {
+            let mut client = server.connect().await;
+            client.send(head("/validate", size).as_bytes()).await;
+            let response = timeout(Duration::from_secs(1), client.response()).await.expect("nobody waits for room");
+            assert_eq!(response.unwrap().status, 100);
+            silent.push(client);
+        }
+        let honest = vec![b' '; size];
+        assert_eq!(server.post("/validate?timeout=1s", &honest).await.status, 200);
+        for client in silent.iter_mut().rev().take(1) {
+            assert_eq!(client.response().await.unwrap().status, 408);
         }
     }
-    let refused = refused.unwrap();
+}
+
+/// Holds every body larger than 1 MiB for ever; echoes the others.
+struct Hoarder;
+
+impl Reviewer for Hoarder {
+    async fn review<B: AsRef<[u8]> + Send + 'static>(&self, _: Hook, body: B, _: Instant) -> Answer {
+        if body.as_ref().len() > 1 << 20 {
+            std::future::pending::<()>().await;
+        }
+        Answer::review(body.as_ref().to_vec())
+    }
+}
+
+#[tokio::test]
+async fn adm_05_over_budget_is_an_answer_without_retry_after() {
+    let server = start(Hoarder, Settings { body_budget: 0, ..settings() }).await;
+    let mut hog = server.connect().await;
+    hog.send(&post("/validate", &vec![b' '; 24 << 20])).await;
+    let start = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"asked","kind":{"#;
+    let pad = |start: &str| [start.as_bytes(), &vec![b' '; 2 << 20]].concat();
+    let refused = server.post("/validate?timeout=1s", &pad(start)).await;
     assert!(!refused.headers.contains("retry-after"), "{}", refused.headers);
+    assert_eq!(refused.status, 200);
+    let response = serde_json::from_slice::<Value>(&refused.body).unwrap()["response"].clone();
+    assert_eq!((&response["uid"], &response["allowed"]), (&"asked".into(), &false.into()), "{response}");
+    assert_eq!(response["status"]["code"], 503);
+    assert!(response["status"]["message"].as_str().unwrap().contains("overloaded"), "{response}");
+    assert!(server.metrics.render().contains("cause=\"body-budget\""));
+    let unknown = server.post("/validate?timeout=1s", &pad("{")).await;
+    assert_eq!(unknown.status, 503, "without a uid there is no review to answer");
+    assert!(!unknown.headers.contains("retry-after"), "{}", unknown.headers);
     assert_eq!(server.post("/validate", b"{}").await.status, 200, "small reviews do not wait for large ones");
-    hog.send(&large[4096..]).await;
-    assert_eq!(hog.response().await.unwrap().status, 200);
 }
 
 #[tokio::test]
