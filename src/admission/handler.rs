@@ -122,7 +122,11 @@ impl<R: Registry, K: Keychain> Reviewer for Admission<R, K> {
             Err(refusal) => return self.malformed(hook, &refusal, started),
         };
         let decided = AssertUnwindSafe(self.decide(hook, &reading, deadline)).catch_unwind().await;
-        let decision = decided.unwrap_or_else(|_| self.panicked());
+        let decision = match decided {
+            Ok(Some(decision)) => decision,
+            Ok(None) => return self.not_ready(hook, &head, started),
+            Err(_) => self.panicked(),
+        };
         let (decision, body) = match decision.response.write(&head.uid) {
             Some(body) => (decision, body),
             None => unwritable(&head.uid),
@@ -148,29 +152,31 @@ impl<R: Registry, K: Keychain> Admission<R, K> {
         reading.await.unwrap_or_else(|_| Err(Refusal { uid: None, problem: "it could not be read".into() }))
     }
 
-    async fn decide(&self, hook: Hook, reading: &Reading, deadline: Instant) -> Decision {
-        match reading {
-            Reading::Judge(subject) => self.judge(hook, subject, deadline).await,
+    /// Nothing while the policies are not loaded.
+    async fn decide(&self, hook: Hook, reading: &Reading, deadline: Instant) -> Option<Decision> {
+        Some(match reading {
+            Reading::Judge(subject) => return self.judge(hook, subject, deadline).await,
             _ if self.ignores(hook) => Decision::plain(Response::allow()),
             Reading::Allow => Decision::plain(Response::allow()),
             Reading::Refuse(rejection) => decision::refuse(rejection.clone(), hook, &self.settings),
             Reading::StillUnreadable(rejection) => decision::still_unreadable(rejection.clone(), hook, &self.settings),
-        }
+        })
     }
 
-    async fn judge(&self, hook: Hook, subject: &Subject, deadline: Instant) -> Decision {
+    async fn judge(&self, hook: Hook, subject: &Subject, deadline: Instant) -> Option<Decision> {
         if hook == Hook::ValidatePods {
             (0..subject.unknown_image_fields).for_each(|_| self.metrics.unknown_image_field());
         }
         if subject.fields.is_empty() || self.ignores(hook) || (hook == Hook::Mutate && subject.mirror) {
-            return Decision::plain(Response::allow());
+            return Some(Decision::plain(Response::allow()));
         }
         let latest = deadline.checked_add(GRACE).unwrap_or(deadline);
         if let Ok(verdicts) = timeout_at(latest, self.verify(subject, deadline)).await {
-            return self.conclude(hook, subject, &verdicts);
+            let ready = !verdicts.iter().any(is_not_ready);
+            return ready.then(|| self.conclude(hook, subject, &verdicts));
         }
         let cause = Unavailable::DeadlineExceeded { host: "the verifier".into() };
-        Decision::plain(without_verdict(hook, message::unavailable(&cause)))
+        Some(Decision::plain(without_verdict(hook, message::unavailable(&cause))))
     }
 
     /// The verdict about each field. Where an old digest was asked for and nothing will pin it, what counts is what the field
@@ -216,6 +222,14 @@ impl<R: Registry, K: Keychain> Admission<R, K> {
     fn panicked(&self) -> Decision {
         self.metrics.panic();
         Decision::plain(Response::deny(message::refusal(&Rejection::Internal("the handler panicked"))))
+    }
+
+    /// No answer, so that the `failurePolicy` decides: Ignore while nothing is enforced.
+    fn not_ready(&self, hook: Hook, head: &Head, started: Instant) -> Answer {
+        self.metrics.review(hook.as_str(), "unavailable", started.elapsed());
+        let denial = message::unavailable(&Unavailable::NotReady);
+        tracing::info!(hook = hook.as_str(), uid = head.uid, answer = "unavailable", "{}", denial.message);
+        Answer::unavailable(denial.message)
     }
 
     fn malformed(&self, hook: Hook, refusal: &Refusal, started: Instant) -> Answer {
@@ -282,6 +296,11 @@ fn read(hook: Hook, body: &[u8], kinds: &KindTable) -> Result<(Head, Reading), R
     let mut head = Head::of(&review);
     let reading = subject::read(&review, hook, kinds, &mut head);
     Ok((head, reading))
+}
+
+fn is_not_ready(verdict: &ImageVerdict) -> bool {
+    let findings = verdict.findings(Mode::Enforce);
+    findings.iter().any(|(_, finding)| matches!(finding, Finding::Unavailable(Unavailable::NotReady)))
 }
 
 /// What is said when the verifier has not even said that it could not find out.

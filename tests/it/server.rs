@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustls::RootCertStore;
 use sealgate::admission::{Answer, Hook, Reviewer};
+use sealgate::policy::{Defaults, PolicySet};
 use sealgate::server::{Settings, admin};
 use sealgate::telemetry::{Health, Metrics};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::admission::world::{World, pinned};
+use crate::admission::world::{self, World, pinned};
 use crate::support::builders::{Review, pod};
 
 use client::{certificate, post, start};
@@ -372,6 +373,23 @@ async fn a_certificate_is_swapped_without_a_restart() {
     assert_eq!(before.response().await.unwrap().status, 200, "connections survive");
     server.certificate.send_replace(None);
     assert!(server.try_connect(&[]).await.is_err());
+}
+
+#[tokio::test]
+async fn flt_21_before_policies_are_loaded_the_failure_policy_decides() {
+    let world = World::without_policies(world::settings(), Defaults::default());
+    let policies = world.policy_cell();
+    let server = start(world.admission, settings()).await;
+    let review = Review::create(&pod(&[("main", &pinned(SIGNED))])).bytes();
+    for path in ["/mutate", "/validate"] {
+        let response = server.post(path, &review).await;
+        let text = String::from_utf8_lossy(&response.body);
+        assert_eq!(response.status, 503, "{path}: {text}");
+        assert!(text.contains("NOT_READY") && !text.contains("allowed"), "{path}: {text}");
+        assert!(!response.headers.contains("retry-after"), "{}", response.headers);
+    }
+    policies.store(PolicySet::default());
+    assert_eq!(server.post("/validate", &review).await.status, 200, "a set without policies is one");
 }
 
 #[tokio::test]

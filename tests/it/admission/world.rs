@@ -132,14 +132,19 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings, defaults: Defaults) -> Self {
+        let world = Self::without_policies(settings, defaults);
+        world.policies(&[("ci-images", world.policy())]);
+        world
+    }
+
+    /// The policies are not loaded yet.
+    pub(crate) fn without_policies(settings: Settings, defaults: Defaults) -> Self {
         let key = Arc::new(SigningKey::new());
         let (policies, metrics) = (PolicyCell::default(), Metrics::new());
         let registry = FakeRegistry { key: Arc::clone(&key), calls: Arc::default(), moved: Arc::default() };
         let engine = Engine::new(registry.clone(), NoKeychain, policies.clone(), defaults);
         let admission = Admission::new(engine, settings, metrics.clone());
-        let world = Self { admission, metrics, key, policies, registry };
-        world.policies(&[("ci-images", world.policy())]);
-        world
+        Self { admission, metrics, key, policies, registry }
     }
 
     /// The spec of a policy that demands `ci-key`.
@@ -154,6 +159,11 @@ impl World {
     pub(crate) fn policies(&self, policies: &[(&str, Value)]) {
         let entries = policies.iter().map(|(name, spec)| api::compile(name, spec)).collect();
         self.policies.store(PolicySet::new(entries, std::iter::empty().collect()));
+    }
+
+    /// Where the policies are.
+    pub(crate) fn policy_cell(&self) -> PolicyCell {
+        self.policies.clone()
     }
 
     /// How often the registry was asked.
