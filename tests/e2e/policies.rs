@@ -1,8 +1,11 @@
 //! Policies at the API server: refused where they are bad, read strictly where they are stored, with a status.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use crate::world::{World, kubectl, pod};
+use crate::world::{World, kubectl, kubectl_with, pod};
 
 #[test]
 fn pol_13_bad_policies_are_refused_with_a_clear_message() {
@@ -24,6 +27,31 @@ fn pol_13_bad_policies_are_refused_with_a_clear_message() {
         let refusal = world.policy("bad", &spec).expect_err(&format!("{path} = {value}"));
         assert!(refusal.contains(named), "{path} = {value}: {refusal}");
     }
+}
+
+#[test]
+fn pol_13_the_server_says_of_each_fixture_what_is_written_there() {
+    let _world = World::new("fixtures");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/policies");
+    let mut judged = [0, 0];
+    for (kind, count) in ["valid", "invalid"].into_iter().zip(&mut judged) {
+        for file in fs::read_dir(folder.join(kind)).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let expected = text.lines().find_map(|line| line.strip_prefix("# server: "));
+            let answer = kubectl_with(&["create", "--dry-run=server", "--validate=false", "-f", "-"], &text);
+            let path = path.display();
+            match expected.filter(|expected| *expected != "stores it") {
+                None => assert!(answer.is_ok(), "{path}: {answer:?}"),
+                Some(expected) => {
+                    let refusal = answer.expect_err(&path.to_string());
+                    assert!(refusal.contains(expected), "{path}: expected {expected}: {refusal}");
+                }
+            }
+            *count += 1;
+        }
+    }
+    assert!(judged[0] > 5 && judged[1] > 40, "{judged:?}");
 }
 
 #[test]
