@@ -1,5 +1,6 @@
 //! A folder of policies: what is read, what stops a start, and what a reload keeps.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -207,7 +208,7 @@ fn bomb() -> String {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for i in 1..8 {
         let inner = vec![format!("*a{}", i - 1); 10].join(", ");
-        text.push_str(&format!("a{i}: &a{i} [{inner}]\n"));
+        writeln!(text, "a{i}: &a{i} [{inner}]").unwrap();
     }
     text
 }

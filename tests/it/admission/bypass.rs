@@ -146,9 +146,9 @@ async fn k8s_06_a_pod_of_any_custom_kind_is_a_pod() {
         [("Workflow", "argoproj.io/v1alpha1"), ("TaskRun", "tekton.dev/v1"), ("JobSet", "jobset.x-k8s.io/v1alpha2")]
     {
         let owner = json!([{"apiVersion": api, "kind": kind, "name": "x", "uid": "1", "controller": true}]);
-        let owned = |image| with(pod(&[("main", image)]), "/metadata/ownerReferences", owner.clone());
-        world.admit(&Review::create(&owned(UNSIGNED))).await.1.denied("NO_SIGNATURE");
-        world.admit(&Review::create(&owned(SIGNED))).await.1.admitted();
+        let pod_of = |image| with(pod(&[("main", image)]), "/metadata/ownerReferences", owner.clone());
+        world.admit(&Review::create(&pod_of(UNSIGNED))).await.1.denied("NO_SIGNATURE");
+        world.admit(&Review::create(&pod_of(SIGNED))).await.1.admitted();
     }
 }
 
