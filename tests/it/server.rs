@@ -224,12 +224,14 @@ async fn adm_05_who_declares_a_body_and_sends_nothing_holds_nothing() {
     }
 }
 
-/// Holds every body larger than 1 MiB for ever; echoes the others.
-struct Hoarder;
+/// Holds every body larger than 1 MiB for ever, and says when it has one; echoes the others.
+#[derive(Clone, Default)]
+struct Hoarder(Arc<tokio::sync::Notify>);
 
 impl Reviewer for Hoarder {
     async fn review<B: AsRef<[u8]> + Send + 'static>(&self, _: Hook, body: B, _: Instant) -> Answer {
         if body.as_ref().len() > 1 << 20 {
+            self.0.notify_one();
             std::future::pending::<()>().await;
         }
         Answer::review(body.as_ref().to_vec())
@@ -238,9 +240,11 @@ impl Reviewer for Hoarder {
 
 #[tokio::test]
 async fn adm_05_over_budget_is_an_answer_without_retry_after() {
-    let server = start(Hoarder, Settings { body_budget: 0, ..settings() }).await;
+    let hoarder = Hoarder::default();
+    let server = start(hoarder.clone(), Settings { body_budget: 0, ..settings() }).await;
     let mut hog = server.connect().await;
     hog.send(&post("/validate", &vec![b' '; 24 << 20])).await;
+    hoarder.0.notified().await;
     let start = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"asked","kind":{"#;
     let pad = |start: &str| [start.as_bytes(), &vec![b' '; 2 << 20]].concat();
     let refused = server.post("/validate?timeout=1s", &pad(start)).await;
