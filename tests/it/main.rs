@@ -19,7 +19,6 @@ mod api;
 mod architecture;
 mod chart;
 mod cli;
-mod cluster;
 mod engine;
 mod files;
 mod fuzz;
