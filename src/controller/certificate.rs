@@ -13,7 +13,7 @@ use crate::cluster::certificates::{Action, load, plan, service_names, store};
 use super::{Inputs, Settings};
 
 /// How often the plan is made again.
-const PERIOD: Duration = Duration::from_secs(30);
+const PERIOD: Duration = Duration::from_secs(10);
 /// How soon after a step or a failure.
 const SOON: Duration = Duration::from_secs(2);
 
