@@ -20,14 +20,13 @@ use sealgate::admission::review::Review;
 use sealgate::api;
 use sealgate::domain::{Digest, ImageReference};
 use sealgate::policy::{PolicySet, govern, select};
-use sealgate::signatures::{Demand, verify};
 use serde_json::json;
 
 #[path = "../tests/support.rs"]
 mod support;
 
 use support::builders::{self, pod};
-use support::signer::{SigningKey, payload};
+use support::signer::{SigningKey, payload, verify_by_key};
 
 const IMAGE: &str = "registry.gitlab.com/acme/app:1.4.2";
 
@@ -64,7 +63,7 @@ fn signatures(c: &mut Criterion) {
     let candidate = key.simple_signing(&payload(&Digest::of(b"manifest"))).candidate();
     let (public, annotations) = (key.public(), BTreeMap::new());
     c.bench_function("signature: verify ECDSA P-256", |b| {
-        b.iter(|| verify(black_box(&candidate), &image, Demand { key: &public, annotations: &annotations }).unwrap());
+        b.iter(|| verify_by_key(black_box(&candidate), &image, &public, &annotations).unwrap());
     });
 }
 

@@ -12,6 +12,6 @@ pub mod workload;
 pub use digest::Digest;
 pub use docker_config::{Credential, DockerConfig, DockerConfigError, Login};
 pub use pattern::{Pattern, PatternError};
-pub use reason::{Class, Rejection, Unavailable};
+pub use reason::{Class, Finding, Rejection, Unavailable};
 pub use reference::{ImageReference, PinnedImage, ReferenceError, Repository};
 pub use workload::{ExtraKind, KindError, KindTable, ObjectType, Role, Workload};

@@ -20,5 +20,5 @@ pub use select::{Governing, Selection, govern, select};
 pub use selector::{LabelSelector, Labels, Requirement, SelectorOperator};
 pub use set::{BrokenPolicy, Entry, PolicySet};
 pub use verdict::{
-    Answer, AuthorityVerdict, Basis, Examined, Finding, ImageVerdict, PolicyOutcome, PolicyVerdict, Report, Unread,
+    Answer, AuthorityVerdict, Basis, Examined, ImageVerdict, PolicyOutcome, PolicyVerdict, Report, Unread,
 };

@@ -3,6 +3,7 @@
 //! Pure: no network, no clock, no Kubernetes. Bytes come from `registry` through the verifier, keys from policies.
 
 pub mod key;
+pub mod trust;
 
 mod adapter;
 mod bundle;
@@ -14,14 +15,17 @@ mod simple_signing;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use self::claim::{Claim, Message, Signer, Subject};
 use crate::domain::text::{Foreign, foreign};
-use crate::domain::{Digest, PinnedImage, Rejection};
+use crate::domain::{Digest, Finding, PinnedImage, Rejection};
 
 pub use key::{KeyError, PublicKey};
+pub use trust::{RootsCell, TrustError, TrustMaterial, TrustedRoots};
 
 /// Signature material as it was found: nothing in it is to be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +54,15 @@ pub struct Origin {
 pub enum Place {
     /// The tag `sha256-<hex>.sig`.
     LegacyTag,
+    /// The tag `sha256-<hex>.att`.
+    AttestationTag,
     /// The OCI 1.1 referrers API.
     ReferrersApi,
     /// The tag `sha256-<hex>`, an index of referrers.
     FallbackTag,
 }
 
-/// The two shapes of signature material.
+/// The shapes of signature material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UntrustedContent {
     /// A Sigstore bundle.
@@ -68,23 +74,97 @@ pub enum UntrustedContent {
         /// All annotations of the layer, the base64 signature among them.
         annotations: BTreeMap<String, String>,
     },
+    /// A DSSE envelope with log entry, certificate and timestamp in the layer's annotations, as behind the tag `.att`.
+    Envelope {
+        /// The JSON of the envelope.
+        envelope: Vec<u8>,
+        /// All annotations of the layer.
+        annotations: BTreeMap<String, String>,
+    },
 }
 
-/// What the signature must satisfy beyond its key.
+/// What a signature must satisfy.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand<'a> {
-    /// The key that must have made it.
-    pub key: &'a PublicKey,
-    /// Annotations that the signed payload must carry.
-    pub annotations: &'a BTreeMap<String, String>,
+    /// Who must have made it.
+    pub signer: SignerDemand<'a>,
+    /// What must be proven of transparency logs.
+    pub log: LogRule,
+    /// What must be signed.
+    pub content: ContentDemand<'a>,
 }
 
-/// A signature that was verified for one image and one key. Only [`verify`] makes it.
+/// Who must have made a signature.
+#[derive(Clone, Copy, Debug)]
+pub enum SignerDemand<'a> {
+    /// The holder of a key.
+    Key {
+        /// The key.
+        key: &'a PublicKey,
+        /// Whose logs and timestamps count; without it they are only compared with the signature.
+        root: Option<&'a TrustMaterial>,
+    },
+}
+
+/// What must be proven of transparency logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogRule {
+    /// Nothing: entries are not looked at.
+    Ignored,
+    /// Whatever is there must be right.
+    WhenPresent,
+    /// An entry in a log that the trusted root names.
+    Required,
+}
+
+/// What must be signed.
+#[derive(Clone, Copy, Debug)]
+pub enum ContentDemand<'a> {
+    /// The image itself, by whatever says "image signature".
+    Image {
+        /// Annotations that the signed payload must carry.
+        annotations: &'a BTreeMap<String, String>,
+    },
+    /// A statement about the image.
+    Attestation {
+        /// Its predicate type, exactly.
+        predicate_type: &'a str,
+    },
+}
+
+/// A signature that was verified for one image and one demand. Only [`verify`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedSignature {
     origin: Origin,
     form: Form,
-    key: String,
+    signer: Signatory,
+    proof: Proof,
+    statement: Option<Arc<Statement>>,
+}
+
+/// Who made a verified signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signatory {
+    /// The holder of this key: algorithm and fingerprint.
+    Key(String),
+}
+
+/// What was proven beside the signature itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The entries in transparency logs, each as `host of the log, index`.
+    pub log_entries: Vec<String>,
+    /// When it was signed at the latest, by logs and timestamp authorities.
+    pub times: Vec<Timestamp>,
+}
+
+/// A verified in-toto statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Its predicate type.
+    pub predicate_type: String,
+    /// The whole statement, with `subject`, `predicateType` and `predicate`.
+    pub document: Value,
 }
 
 /// The form in which a signature was stored.
@@ -94,6 +174,8 @@ pub enum Form {
     Bundle,
     /// Simple signing in a layer.
     SimpleSigning,
+    /// A DSSE envelope in a layer.
+    Envelope,
 }
 
 impl VerifiedSignature {
@@ -107,9 +189,27 @@ impl VerifiedSignature {
         self.form
     }
 
-    /// The key that made it: algorithm and fingerprint.
-    pub fn key(&self) -> &str {
-        &self.key
+    /// Who made it.
+    pub fn signer(&self) -> &Signatory {
+        &self.signer
+    }
+
+    /// What was proven beside it.
+    pub fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    /// The statement that was signed; nothing for an image signature.
+    pub fn statement(&self) -> Option<&Arc<Statement>> {
+        self.statement.as_ref()
+    }
+}
+
+impl fmt::Display for Signatory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.write_str(key),
+        }
     }
 }
 
@@ -118,6 +218,7 @@ impl fmt::Display for Form {
         f.write_str(match self {
             Self::Bundle => "Sigstore bundle",
             Self::SimpleSigning => "simple signing",
+            Self::Envelope => "DSSE envelope",
         })
     }
 }
@@ -126,6 +227,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LegacyTag => "tag .sig",
+            Self::AttestationTag => "tag .att",
             Self::ReferrersApi => "referrers API",
             Self::FallbackTag => "referrers tag",
         })
@@ -142,9 +244,14 @@ impl fmt::Display for Place {
 /// 5. Annotations: all that are demanded, from the payload that has just been verified.
 ///
 /// The order is that of the answers: an annotation in a bad signature is never looked at.
-pub fn verify(candidate: &Candidate, image: &PinnedImage, demand: Demand<'_>) -> Result<VerifiedSignature, Rejection> {
+pub fn verify(
+    candidate: &Candidate,
+    image: &PinnedImage,
+    demand: Demand<'_>,
+    now: Timestamp,
+) -> Result<VerifiedSignature, Finding> {
     let claim = read(candidate)?;
-    check(&claim, candidate, image, demand)
+    check(&claim, candidate, image, demand, now)
 }
 
 /// The same for several demands, in their order: the candidate is read once.
@@ -152,9 +259,10 @@ pub fn verify_each<'d>(
     candidate: &Candidate,
     image: &PinnedImage,
     demands: impl IntoIterator<Item = Demand<'d>>,
-) -> Vec<Result<VerifiedSignature, Rejection>> {
+    now: Timestamp,
+) -> Vec<Result<VerifiedSignature, Finding>> {
     let claim = read(candidate);
-    let answer = |demand| check(claim.as_ref().map_err(Clone::clone)?, candidate, image, demand);
+    let answer = |demand| check(claim.as_ref().map_err(Clone::clone)?, candidate, image, demand, now);
     demands.into_iter().map(answer).collect()
 }
 
@@ -163,6 +271,9 @@ fn read(candidate: &Candidate) -> Result<Claim<'_>, Rejection> {
     match &candidate.content {
         UntrustedContent::Bundle(bytes) => bundle::read(bytes),
         UntrustedContent::SimpleSigning { payload, annotations } => simple_signing::read(payload, annotations),
+        UntrustedContent::Envelope { .. } => {
+            Err(claim::malformed("attestations behind tags are read in the next step"))
+        }
     }
 }
 
@@ -172,19 +283,30 @@ fn check(
     candidate: &Candidate,
     image: &PinnedImage,
     demand: Demand<'_>,
-) -> Result<VerifiedSignature, Rejection> {
+    _now: Timestamp,
+) -> Result<VerifiedSignature, Finding> {
+    let SignerDemand::Key { key, .. } = demand.signer;
+    let ContentDemand::Image { annotations } = demand.content else {
+        return Err(Rejection::Internal("attestations are verified in the next step").into());
+    };
     // 2.
     let mut subjects = claim.subjects.iter().filter(|subject| subject.digest == *image.digest());
     let first = subjects.next().ok_or_else(|| Rejection::DigestMismatch { signed: claim.names() })?;
     // 3.
-    check_signer(&claim.signer, demand.key)?;
+    check_signer(&claim.signer, key)?;
     // 4.
-    check_signature(claim, image, demand.key)?;
+    check_signature(claim, image, key)?;
     // 5. Where the payload names the image several times, one of those places must have them all.
     subjects
-        .map(|subject| check_annotations(subject, demand.annotations))
-        .fold(check_annotations(first, demand.annotations), Result::or)?;
-    Ok(VerifiedSignature { origin: candidate.origin.clone(), form: claim.form, key: demand.key.to_string() })
+        .map(|subject| check_annotations(subject, annotations))
+        .fold(check_annotations(first, annotations), Result::or)?;
+    Ok(VerifiedSignature {
+        origin: candidate.origin.clone(),
+        form: claim.form,
+        signer: Signatory::Key(key.to_string()),
+        proof: Proof::default(),
+        statement: None,
+    })
 }
 
 fn check_signer(signer: &Signer, key: &PublicKey) -> Result<(), Rejection> {

@@ -3,8 +3,9 @@
 pub mod engine;
 pub mod ports;
 
+pub use crate::domain::Finding;
 pub use crate::policy::{
-    Answer, AuthorityOutcome, AuthorityVerdict, Basis, Defaults, Examined, Finding, ImageVerdict, Mode, PolicyCell,
+    Answer, AuthorityOutcome, AuthorityVerdict, Basis, Defaults, Examined, ImageVerdict, Mode, PolicyCell,
     PolicyOutcome, PolicySet, PolicyVerdict, Reaction, Report, Unread,
 };
 pub use engine::{Engine, MAX_IMAGES, Question};

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use sealgate::admission::review::Review;
 use sealgate::domain::{Digest, DockerConfig, ImageReference, Pattern, Repository};
-use sealgate::signatures::{Candidate, Demand, Origin, Place, PublicKey, UntrustedContent, verify};
+use sealgate::signatures::{
+    Candidate, ContentDemand, Demand, LogRule, Origin, Place, PublicKey, SignerDemand, UntrustedContent, verify,
+};
 
 /// Reads a Sigstore bundle and verifies it for an image that nothing has signed.
 pub fn bundle(input: &[u8]) {
@@ -14,8 +17,10 @@ pub fn bundle(input: &[u8]) {
     let origin = Origin { place: Place::ReferrersApi, manifest: Digest::of(b"manifest"), layer: 0 };
     let content = UntrustedContent::Bundle(input.to_vec());
     let candidate = Candidate { origin, blob: Digest::of(input), content };
-    let demand = Demand { key: &key, annotations: &BTreeMap::new() };
-    assert!(verify(&candidate, &image, demand).is_err());
+    let none = BTreeMap::new();
+    let signer = SignerDemand::Key { key: &key, root: None };
+    let demand = Demand { signer, log: LogRule::WhenPresent, content: ContentDemand::Image { annotations: &none } };
+    assert!(verify(&candidate, &image, demand, Timestamp::UNIX_EPOCH).is_err());
 }
 
 /// Reads a docker config and asks it for credentials: each is bound to the host that was asked for.

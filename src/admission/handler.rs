@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::domain::workload::{KindTable, MUTATE_PODS_PATH, VALIDATE_PODS_PATH, VALIDATE_WORKLOADS_PATH};
@@ -187,6 +188,7 @@ impl<R: Registry, K: Keychain> Admission<R, K> {
             images,
             context: subject.context.clone(),
             deadline,
+            now: Timestamp::now(),
         };
         let asked = subject.fields.iter().map(|field| field.asked.clone()).collect();
         let mut verdicts = self.engine.verify(&question(asked)).await;

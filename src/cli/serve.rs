@@ -22,6 +22,7 @@ use crate::keychain::DockerConfigFile;
 use crate::policy::PolicyCell;
 use crate::registry;
 use crate::server::{self, Certificate, Server, admin};
+use crate::signatures::RootsCell;
 use crate::telemetry::health::Condition;
 use crate::telemetry::{Health, Metrics, log};
 use crate::verifier::Engine;
@@ -119,7 +120,13 @@ impl Process {
     ) -> anyhow::Result<()> {
         let registry = registry::Client::new(&wiring::registry(&self.config)?, self.metrics.clone())?;
         let file = self.config.docker_config_file.clone().map(DockerConfigFile::new);
-        let engine = Engine::new(registry, (keychain, file), self.policies, wiring::defaults(&self.config));
+        let engine = Engine::new(
+            registry,
+            (keychain, file),
+            self.policies,
+            RootsCell::default(),
+            wiring::defaults(&self.config),
+        );
         let settings = admission::Settings {
             kinds: wiring::kinds(&self.config)?,
             workloads: wiring::workloads(&self.config),

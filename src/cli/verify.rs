@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{ArgGroup, Args, ValueEnum};
+use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ use crate::files;
 use crate::keychain::DockerConfigFile;
 use crate::policy::{Defaults, Entry, ImageVerdict, PolicyCell, PolicySet};
 use crate::registry;
+use crate::signatures::RootsCell;
 use crate::telemetry::Metrics;
 use crate::verifier::ports::PullContext;
 use crate::verifier::{Engine, Question};
@@ -106,8 +108,8 @@ async fn ask(arguments: &Arguments, policies: PolicySet, namespace: String) -> a
     let deadline =
         Instant::now().checked_add(Duration::from_secs(arguments.timeout)).context("the timeout is too long")?;
     let context = PullContext { namespace: namespace.clone(), ..PullContext::default() };
-    let question = Question { namespace, images: arguments.images.clone(), context, deadline };
-    Ok(Engine::new(registry, keychain, cell, Defaults::default()).verify(&question).await)
+    let question = Question { namespace, images: arguments.images.clone(), context, deadline, now: Timestamp::now() };
+    Ok(Engine::new(registry, keychain, cell, RootsCell::default(), Defaults::default()).verify(&question).await)
 }
 
 fn policies(arguments: &Arguments) -> anyhow::Result<(PolicySet, String)> {

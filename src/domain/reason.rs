@@ -33,6 +33,8 @@ pub enum Class {
     RegistryUnavailable,
     /// A policy refuses the image without looking.
     StaticDeny,
+    /// The trusted root does not vouch for what signed, or can't be used.
+    TrustRoot,
     /// The registry wants other credentials.
     Unauthorized,
     /// No signature is there.
@@ -54,6 +56,7 @@ impl Class {
             Self::RegistryProtocol => "registry-protocol",
             Self::RegistryUnavailable => "registry-unavailable",
             Self::StaticDeny => "static-deny",
+            Self::TrustRoot => "trust-root",
             Self::Unauthorized => "unauthorized",
             Self::Unsigned => "unsigned",
         }
@@ -292,6 +295,23 @@ pub enum Unavailable {
         /// What is wrong.
         problem: String,
     },
+    /// The trusted root that the authority names can't be used now: not loaded yet, unknown, or expired.
+    #[error("the trusted root {name} can't be used: {problem}")]
+    TrustedRoot {
+        /// Its name.
+        name: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+/// A reason not to accept an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A definite no.
+    Rejected(Rejection),
+    /// Could not find out.
+    Unavailable(Unavailable),
 }
 
 impl Rejection {
@@ -367,6 +387,7 @@ impl Unavailable {
             Self::RegistryTls { .. } => "REGISTRY_TLS",
             Self::RegistryUnauthorized { .. } => "REGISTRY_UNAUTHORIZED",
             Self::RegistryUnreachable { .. } => "REGISTRY_UNREACHABLE",
+            Self::TrustedRoot { .. } => "TRUSTED_ROOT_UNAVAILABLE",
         }
     }
 
@@ -384,12 +405,48 @@ impl Unavailable {
             Self::Overloaded(_) | Self::RegistryLimit { .. } => Class::LimitExceeded,
             Self::RegistryProtocol { .. } => Class::RegistryProtocol,
             Self::RegistryUnauthorized { .. } => Class::Unauthorized,
+            Self::TrustedRoot { .. } => Class::TrustRoot,
         }
     }
 }
 
+impl Finding {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected(r) => r.code(),
+            Self::Unavailable(u) => u.code(),
+        }
+    }
+
+    /// The coarse reason.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Rejected(r) => r.class(),
+            Self::Unavailable(u) => u.class(),
+        }
+    }
+
+    /// Whether it is a definite no, which outweighs not having found out.
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::Rejected(_))
+    }
+}
+
+impl From<Rejection> for Finding {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Unavailable> for Finding {
+    fn from(cause: Unavailable) -> Self {
+        Self::Unavailable(cause)
+    }
+}
+
 /// Every code that exists, for the documentation and its test.
-pub const CODES: [&str; 29] = [
+pub const CODES: [&str; 30] = [
     "ADDRESS_BLOCKED",
     "ANNOTATION_MISMATCH",
     "BAD_REFERENCE",
@@ -418,6 +475,7 @@ pub const CODES: [&str; 29] = [
     "STATIC_DENY",
     "TOO_MANY_IMAGES",
     "TOO_MANY_SIGNATURES",
+    "TRUSTED_ROOT_UNAVAILABLE",
     "UNKNOWN_KIND",
 ];
 

@@ -1,9 +1,7 @@
 //! What one authority says about one image.
 
-use crate::domain::{Rejection, Unavailable};
+use crate::domain::{Finding, Rejection, Unavailable};
 use crate::signatures::VerifiedSignature;
-
-use super::verdict::Finding;
 
 /// The answer of one authority.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Class, Digest, ImageReference, Rejection, Repository, Unavailable};
+use crate::domain::{Digest, Finding, ImageReference, Rejection, Repository, Unavailable};
 use crate::signatures::{Form, Origin, Place};
 
 use super::model::{Mode, Reaction};
@@ -86,15 +86,6 @@ pub struct AuthorityVerdict {
     pub outcome: AuthorityOutcome,
 }
 
-/// A reason not to accept an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// A definite no.
-    Rejected(Rejection),
-    /// Could not find out.
-    Unavailable(Unavailable),
-}
-
 /// What was looked at for one image; at most 64 signatures a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -125,7 +116,7 @@ pub struct Answer {
     /// The authority.
     pub authority: Arc<str>,
     /// Whether it counts, and why not.
-    pub result: Result<(), Rejection>,
+    pub result: Result<(), Finding>,
 }
 
 /// Something that could not be read: what is there is not known.
@@ -177,29 +168,6 @@ impl PolicyVerdict {
             PolicyOutcome::Rejected(rejection) => Some(Finding::Rejected(rejection.clone())),
             PolicyOutcome::Unavailable(cause) => Some(Finding::Unavailable(cause.clone())),
         }
-    }
-}
-
-impl Finding {
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Rejected(r) => r.code(),
-            Self::Unavailable(u) => u.code(),
-        }
-    }
-
-    /// The coarse reason.
-    pub fn class(&self) -> Class {
-        match self {
-            Self::Rejected(r) => r.class(),
-            Self::Unavailable(u) => u.class(),
-        }
-    }
-
-    /// Whether it is a definite no, which outweighs not having found out.
-    pub fn is_rejection(&self) -> bool {
-        matches!(self, Self::Rejected(_))
     }
 }
 

@@ -6,9 +6,28 @@ pub(super) use ::sigstore::types::{
     DsseEnvelope, HashAlgorithm, MessageSignature, SignatureContent, VerificationMaterialContent,
 };
 
+use ::sigstore::Verifier;
 use ::sigstore::crypto::VerificationKey;
+use ::sigstore::trust_root::TrustedRoot;
 use ::sigstore::types::{Bundle, DerPublicKey, SignatureBytes};
 use serde_json::Value;
+
+use super::trust::TrustError;
+use crate::domain::text::foreign;
+
+/// A trusted root as the crate has prepared it.
+pub(super) struct Anchors {
+    #[expect(dead_code, reason = "certificates are verified in the next step")]
+    verifier: Verifier,
+}
+
+impl Anchors {
+    pub(super) fn from_json(text: &str) -> Result<Self, TrustError> {
+        let root = TrustedRoot::from_json(text).map_err(|e| TrustError::Unreadable(foreign(&e.to_string())))?;
+        let verifier = Verifier::new(&root).map_err(|e| TrustError::Unusable(foreign(&e.to_string())))?;
+        Ok(Self { verifier })
+    }
+}
 
 /// Reads a bundle as strictly as the crate does: known media type, one signature in an envelope, canonical base64, log
 /// entries of known kinds.

@@ -12,11 +12,13 @@ use std::thread::available_parallelism;
 
 use futures::FutureExt;
 use futures::future::join_all;
+use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::domain::{Digest, ImageReference, ReferenceError, Rejection, Repository, Unavailable};
-use crate::policy::{Basis, Defaults, Finding, Governing, ImageVerdict, Mode, PolicyCell, Report, govern};
+use crate::domain::{Digest, Finding, ImageReference, ReferenceError, Rejection, Repository, Unavailable};
+use crate::policy::{Basis, Defaults, Governing, ImageVerdict, Mode, PolicyCell, Report, govern};
+use crate::signatures::RootsCell;
 
 use super::ports::{Keychain, PullContext, Registry};
 
@@ -39,6 +41,8 @@ pub struct Question {
     pub context: PullContext,
     /// When the answer must be there.
     pub deadline: Instant,
+    /// The time: nothing may be proven of a later one.
+    pub now: Timestamp,
 }
 
 /// Verifies images against the current policies.
@@ -47,16 +51,17 @@ pub struct Engine<R, K> {
     registry: R,
     keychain: K,
     policies: PolicyCell,
+    roots: RootsCell,
     defaults: Defaults,
     /// Signature checks that run at once: more than there are processors would only cost memory.
     processors: Arc<Semaphore>,
 }
 
 impl<R: Registry, K: Keychain> Engine<R, K> {
-    /// An engine over its ports and the cell that holds the policies.
-    pub fn new(registry: R, keychain: K, policies: PolicyCell, defaults: Defaults) -> Self {
+    /// An engine over its ports and the cells that hold the policies and the trusted roots.
+    pub fn new(registry: R, keychain: K, policies: PolicyCell, roots: RootsCell, defaults: Defaults) -> Self {
         let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
-        Self { registry, keychain, policies, defaults, processors }
+        Self { registry, keychain, policies, roots, defaults, processors }
     }
 
     /// One verdict an image, in the order of the question, all under one policy snapshot. Always answers by the deadline.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sealgate::domain::{Digest, Rejection, Unavailable};
-use sealgate::signatures::{Candidate, Place};
+use sealgate::domain::{Digest, Finding, Rejection, Unavailable};
+use sealgate::signatures::{Candidate, Place, RootsCell};
 use sealgate::verifier::ports::Evidence;
-use sealgate::verifier::{AuthorityOutcome, Basis, Engine, Finding, ImageVerdict, MAX_IMAGES, Mode};
+use sealgate::verifier::{AuthorityOutcome, Basis, Engine, ImageVerdict, MAX_IMAGES, Mode};
 use serde_json::json;
 use tokio::sync::{Barrier, Notify};
 use tokio::time::Instant;
@@ -324,7 +324,13 @@ async fn a_caller_that_goes_away_leaves_nothing_behind() {
     let (world, _) = world(&[&key]);
     let reached = Arc::new(Notify::new());
     world.registry.tag(APP_V1, &[Tag::Hang(reached.clone())]);
-    let engine = Arc::new(Engine::new(world.registry.clone(), NoCredentials, world.policies.clone(), world.defaults));
+    let engine = Arc::new(Engine::new(
+        world.registry.clone(),
+        NoCredentials,
+        world.policies.clone(),
+        RootsCell::default(),
+        world.defaults,
+    ));
     let asking = tokio::spawn({
         let engine = engine.clone();
         async move { engine.verify(&question(&[APP_V1])).await }
@@ -464,9 +470,7 @@ async fn the_report_says_of_each_signature_why_it_counts_or_not() {
     let told: Vec<_> = report
         .examined
         .iter()
-        .map(|found| {
-            (found.origin.place, found.origin.layer, found.answers[0].result.as_ref().map_err(Rejection::code))
-        })
+        .map(|found| (found.origin.place, found.origin.layer, found.answers[0].result.as_ref().map_err(Finding::code)))
         .collect();
     assert_eq!(
         told,

@@ -46,7 +46,8 @@ pub(crate) fn contents(evidence: &[Evidence]) -> Vec<String> {
         .filter_map(|item| match item {
             Evidence::Candidate(candidate) => Some(match &candidate.content {
                 UntrustedContent::Bundle(bytes) => String::from_utf8(bytes.clone()).unwrap(),
-                UntrustedContent::SimpleSigning { payload, .. } => String::from_utf8(payload.clone()).unwrap(),
+                UntrustedContent::Envelope { envelope: payload, .. }
+                | UntrustedContent::SimpleSigning { payload, .. } => String::from_utf8(payload.clone()).unwrap(),
             }),
             _ => None,
         })

@@ -9,7 +9,9 @@ mod payloads;
 use std::collections::BTreeMap;
 
 use sealgate::domain::{Class, Digest, ImageReference, PinnedImage, Rejection};
-use sealgate::signatures::{Candidate, Demand, PublicKey, VerifiedSignature, verify};
+use sealgate::signatures::{Candidate, PublicKey, VerifiedSignature};
+
+use crate::support::signer::verify_by_key;
 
 /// The image under test.
 fn image() -> PinnedImage {
@@ -27,13 +29,13 @@ type Answer = Result<VerifiedSignature, Rejection>;
 
 /// Verifies for the image under test, without annotations.
 fn check(candidate: &Candidate, key: &PublicKey) -> Answer {
-    verify(candidate, &image(), Demand { key, annotations: &BTreeMap::new() })
+    verify_by_key(candidate, &image(), key, &BTreeMap::new())
 }
 
 /// The same with one annotation demanded.
 fn check_annotated(candidate: &Candidate, key: &PublicKey, (name, value): (&str, &str)) -> Answer {
     let annotations = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-    verify(candidate, &image(), Demand { key, annotations: &annotations })
+    verify_by_key(candidate, &image(), key, &annotations)
 }
 
 #[track_caller]

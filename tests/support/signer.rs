@@ -19,8 +19,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::EncodePublicKey;
-use sealgate::domain::Digest;
-use sealgate::signatures::{Candidate, Origin, Place, PublicKey, UntrustedContent};
+use jiff::Timestamp;
+use sealgate::domain::{Digest, Finding, PinnedImage, Rejection};
+use sealgate::signatures::{
+    Candidate, ContentDemand, Demand, LogRule, Origin, Place, PublicKey, SignerDemand, UntrustedContent,
+    VerifiedSignature, verify,
+};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
@@ -259,4 +263,24 @@ pub fn pem(label: &str, der: &[u8]) -> String {
     let base64 = STANDARD.encode(der);
     let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// The time of all tests that verify without a clock: 21 November 2026.
+pub fn now() -> Timestamp {
+    "2026-11-21T00:00:00Z".parse().unwrap()
+}
+
+/// Verifies for one key, with whatever lies beside the signature only compared with it.
+pub fn verify_by_key(
+    candidate: &Candidate,
+    image: &PinnedImage,
+    key: &PublicKey,
+    annotations: &BTreeMap<String, String>,
+) -> Result<VerifiedSignature, Rejection> {
+    let signer = SignerDemand::Key { key, root: None };
+    let demand = Demand { signer, log: LogRule::WhenPresent, content: ContentDemand::Image { annotations } };
+    verify(candidate, image, demand, now()).map_err(|finding| match finding {
+        Finding::Rejected(rejection) => rejection,
+        Finding::Unavailable(cause) => panic!("nothing is asked for: {cause}"),
+    })
 }

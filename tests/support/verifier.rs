@@ -9,7 +9,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use sealgate::api;
 use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
 use sealgate::policy::{Entry, Labels, PolicySet};
-use sealgate::signatures::Candidate;
+use sealgate::signatures::{Candidate, RootsCell};
 use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry};
 use sealgate::verifier::{Defaults, Engine, ImageVerdict, Mode, PolicyCell, Question};
 use serde_json::{Value, json};
@@ -83,7 +83,13 @@ impl World {
     }
 
     pub async fn ask(&self, images: &[&str]) -> Vec<ImageVerdict> {
-        let engine = Engine::new(self.registry.clone(), NoCredentials, self.policies.clone(), self.defaults);
+        let engine = Engine::new(
+            self.registry.clone(),
+            NoCredentials,
+            self.policies.clone(),
+            RootsCell::default(),
+            self.defaults,
+        );
         engine.verify(&question(images)).await
     }
 
@@ -99,6 +105,7 @@ pub fn question(images: &[&str]) -> Question {
         images: images.iter().map(|&image| image.to_owned()).collect(),
         context: PullContext { namespace: "shop".to_owned(), ..PullContext::default() },
         deadline: Instant::now() + PATIENCE,
+        now: super::signer::now(),
     }
 }
 

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::cli::{ACCEPTED, REJECTED, UNDECIDED};
+use crate::domain::Finding;
 use crate::policy::{
-    Answer, AuthorityOutcome, Basis, Examined, Finding, ImageVerdict, PolicyOutcome, PolicyVerdict, Reaction, Unread,
+    Answer, AuthorityOutcome, Basis, Examined, ImageVerdict, PolicyOutcome, PolicyVerdict, Reaction, Unread,
 };
 
 /// The answer about all images.
@@ -237,7 +238,7 @@ impl AnswerReport {
             policy: answer.policy.to_string(),
             authority: answer.authority.to_string(),
             counts: answer.result.is_ok(),
-            reason: answer.result.as_ref().err().map(|r| Reason::new(&Finding::Rejected(r.clone()))),
+            reason: answer.result.as_ref().err().map(Reason::new),
         }
     }
 }

@@ -51,7 +51,8 @@ fn next_unavailable(after: Option<&Unavailable>) -> Option<Unavailable> {
             U::RegistryUnauthorized { host: host(), status: 401, what: what(), tried: what() }
         }
         Some(U::RegistryUnauthorized { .. }) => U::RegistryUnreachable { host: host(), problem: what() },
-        Some(U::RegistryUnreachable { .. }) => return None,
+        Some(U::RegistryUnreachable { .. }) => U::TrustedRoot { name: what(), problem: what() },
+        Some(U::TrustedRoot { .. }) => return None,
     })
 }
 

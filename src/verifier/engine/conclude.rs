@@ -1,9 +1,9 @@
 //! From what was found to what each policy says.
 
-use crate::domain::Rejection;
+use crate::domain::{Finding, Rejection};
 use crate::policy::{
-    Authority, AuthorityOutcome, AuthorityVerdict, Entry, Finding, Policy, PolicyOutcome, PolicyVerdict, Report,
-    StaticAnswer, Trust, evaluate,
+    Authority, AuthorityOutcome, AuthorityVerdict, Entry, Policy, PolicyOutcome, PolicyVerdict, Report, StaticAnswer,
+    Trust, evaluate,
 };
 
 use super::search::Search;

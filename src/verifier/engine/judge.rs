@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{sleep, sleep_until};
 
-use crate::domain::{ImageReference, PinnedImage, Rejection, Repository, Unavailable};
-use crate::policy::{Basis, Entry, Finding, Governing, Policy, Selection, select};
+use crate::domain::{Finding, ImageReference, PinnedImage, Rejection, Repository, Unavailable};
+use crate::policy::{Basis, Entry, Governing, Policy, Selection, select};
 use crate::verifier::ports::{Access, Fault, Keychain, Registry};
 
 use super::conclude::{self, Ground};
@@ -88,6 +89,11 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         let searches = join_all(searches.into_iter().map(|search| search.run(self))).await;
         let absence = self.absence(image, &searches).await;
         judged(entries, Ground::Searches { searches, absence })
+    }
+
+    /// The time of the question.
+    pub(super) fn now(&self) -> Timestamp {
+        self.question.now
     }
 
     fn select(&self, pinned: Option<&PinnedImage>) -> Selection<'a> {

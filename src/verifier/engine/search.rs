@@ -8,9 +8,9 @@ use std::sync::Arc;
 use futures::StreamExt;
 use tokio::task::spawn_blocking;
 
-use crate::domain::{Digest, PinnedImage, Rejection, Repository, Unavailable};
+use crate::domain::{Digest, Finding, PinnedImage, Rejection, Repository, Unavailable};
 use crate::policy::{Answer, AuthorityOutcome, Examined, Mode, Policy, PolicyOutcome, Trust, Unread, evaluate};
-use crate::signatures::{self, Demand, Form, PublicKey, VerifiedSignature};
+use crate::signatures::{self, ContentDemand, Demand, Form, LogRule, PublicKey, SignerDemand, VerifiedSignature};
 use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, UntrustedContent};
 
 use super::MAX_CANDIDATES;
@@ -45,6 +45,16 @@ struct Want<'a> {
 struct Terms {
     key: PublicKey,
     annotations: BTreeMap<String, String>,
+}
+
+impl Terms {
+    fn demand(&self) -> Demand<'_> {
+        Demand {
+            signer: SignerDemand::Key { key: &self.key, root: None },
+            log: LogRule::WhenPresent,
+            content: ContentDemand::Image { annotations: &self.annotations },
+        }
+    }
 }
 
 impl<'a> Search<'a> {
@@ -136,6 +146,7 @@ impl<'a> Search<'a> {
         let form = match &candidate.content {
             UntrustedContent::Bundle(_) => Form::Bundle,
             UntrustedContent::SimpleSigning { .. } => Form::SimpleSigning,
+            UntrustedContent::Envelope { .. } => Form::Envelope,
         };
         let origin = candidate.origin.clone();
         let content = fingerprint(&candidate);
@@ -151,13 +162,13 @@ impl<'a> Search<'a> {
     async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
         let place = candidate.origin.place;
         let open: Vec<_> = self.wants.iter().filter(|want| want.verified.is_none()).map(|w| w.terms.clone()).collect();
-        let image = self.image.clone();
+        let (image, now) = (self.image.clone(), case.now());
         let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
             // The turn ends with the work, not with whoever waits for it.
             let _turn = turn;
-            let demands = open.iter().map(|terms| Demand { key: &terms.key, annotations: &terms.annotations });
-            signatures::verify_each(&candidate, &image, demands)
+            let demands = open.iter().map(|terms| terms.demand());
+            signatures::verify_each(&candidate, &image, demands, now)
         };
         let results = match spawn_blocking(check).await {
             Ok(results) => results,
@@ -168,7 +179,7 @@ impl<'a> Search<'a> {
         };
         let mut answers = Vec::new();
         for (want, result) in self.wants.iter_mut().filter(|want| want.verified.is_none()).zip(results) {
-            let answer = result.as_ref().map(|_| ()).map_err(Rejection::clone);
+            let answer = result.as_ref().map(|_| ()).map_err(Finding::clone);
             answers.extend(want.askers.iter().filter_map(|(policy, i)| {
                 let authority = policy.parts().authorities.get(*i)?.name.clone();
                 Some(Answer { policy: policy.parts().name.clone(), authority, result: answer.clone() })
@@ -236,7 +247,10 @@ impl Want<'_> {
         let (policy, i) = self.askers.first()?;
         let authority = policy.parts().authorities.get(*i)?;
         let is_mine = |answer: &&Answer| answer.policy == policy.parts().name && answer.authority == authority.name;
-        found.answers.iter().find(is_mine)?.result.as_ref().err()
+        match found.answers.iter().find(is_mine)?.result.as_ref().err()? {
+            Finding::Rejected(rejection) => Some(rejection),
+            Finding::Unavailable(_) => None,
+        }
     }
 }
 
@@ -260,7 +274,9 @@ fn wants<'a>(policies: &[&'a Policy]) -> Vec<Want<'a>> {
 /// signature is in the annotations.
 fn fingerprint(candidate: &Candidate) -> Digest {
     let mut named = candidate.blob.as_bytes().to_vec();
-    if let UntrustedContent::SimpleSigning { annotations, .. } = &candidate.content {
+    if let UntrustedContent::SimpleSigning { annotations, .. } | UntrustedContent::Envelope { annotations, .. } =
+        &candidate.content
+    {
         for text in annotations.iter().flat_map(|(key, value)| [key, value]) {
             named.extend(text.len().to_be_bytes());
             named.extend(text.as_bytes());

@@ -14,6 +14,7 @@ use sealgate::api;
 use sealgate::domain::workload::KindTable;
 use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
 use sealgate::policy::{Defaults, PolicyCell, PolicySet};
+use sealgate::signatures::RootsCell;
 use sealgate::telemetry::Metrics;
 use sealgate::verifier::Engine;
 use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry};
@@ -142,7 +143,7 @@ impl World {
         let key = Arc::new(SigningKey::new());
         let (policies, metrics) = (PolicyCell::default(), Metrics::new());
         let registry = FakeRegistry { key: Arc::clone(&key), calls: Arc::default(), moved: Arc::default() };
-        let engine = Engine::new(registry.clone(), NoKeychain, policies.clone(), defaults);
+        let engine = Engine::new(registry.clone(), NoKeychain, policies.clone(), RootsCell::default(), defaults);
         let admission = Admission::new(engine, settings, metrics.clone());
         Self { admission, metrics, key, policies, registry }
     }

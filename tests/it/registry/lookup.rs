@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sealgate::policy::{Defaults, PolicyCell, PolicySet};
+use sealgate::signatures::RootsCell;
 use sealgate::verifier::Engine;
 
 use crate::support::registry::{Answer, Gate, INDEX};
@@ -142,7 +143,7 @@ async fn reg_08_a_signature_counts_only_among_the_first_64() {
         layers[at] = key.simple_signing(&payload(&image.digest));
         registry.put("acme/app", &signer::legacy_tag(&layers), Some(&image.signature_tag()));
         let client = client(&registry.settings());
-        let engine = Engine::new(client, NoCredentials, policies.clone(), Defaults::default());
+        let engine = Engine::new(client, NoCredentials, policies.clone(), RootsCell::default(), Defaults::default());
         let verdict = engine.verify(&question(&[&image.tagged("v1")])).await.remove(0);
         assert_eq!(answer(&verdict), expected, "at {at}");
         assert!(verdict.report.examined.len() <= 64 && registry.count("/blobs/") <= 64);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use sealgate::domain::{Digest, ImageReference, PinnedImage};
-use sealgate::signatures::{Candidate, Demand, Origin, Place, PublicKey, UntrustedContent, verify};
+use sealgate::signatures::{Candidate, Origin, Place, PublicKey, UntrustedContent};
 use serde_json::Value;
 
 use crate::support::corpora::corpora;
-use crate::support::signer::SIGNATURE;
+use crate::support::signer::{SIGNATURE, verify_by_key};
 
 /// Every case with a key. The log entry that one of them has is not looked at, so nothing here says that it was; the cases
 /// with a certificate need a trusted root and belong to keyless verification.
@@ -32,7 +32,7 @@ fn our_answers_about_key_signatures_are_those_of_cosign() {
         };
         let key = PublicKey::from_pem(&String::from_utf8(pem).unwrap()).unwrap();
         let image = image(read("manifest.json"), &description);
-        let answer = verify(&candidate, &image, Demand { key: &key, annotations: &BTreeMap::new() });
+        let answer = verify_by_key(&candidate, &image, &key, &BTreeMap::new());
         let expected = description["cosign311_offline"] == "accept";
         assert_eq!(answer.is_ok(), expected, "{}: {answer:?}", case.display());
         *if expected { &mut accepted } else { &mut refused } += 1;

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sealgate::domain::{Class, Digest, ImageReference, PinnedImage};
-use sealgate::signatures::{Candidate, Demand, Form, Origin, Place, PublicKey, UntrustedContent, verify};
+use sealgate::signatures::{Candidate, Form, Origin, Place, PublicKey, UntrustedContent};
 use serde_json::{Value, json};
 
 use super::{Answer, allowed, denied, denied_as};
 use crate::support::layouts::{LAYOUTS, Layout, public_key};
-use crate::support::signer::SIGNATURE;
+use crate::support::signer::{SIGNATURE, verify_by_key};
 
 const BOTH: [Form; 2] = [Form::SimpleSigning, Form::Bundle];
 
@@ -30,7 +30,7 @@ const SIGNED: [(&str, &str, &[Form]); 9] = [
 ];
 
 fn check(candidate: &Candidate, image: &PinnedImage, key: &PublicKey) -> Answer {
-    verify(candidate, image, Demand { key, annotations: &BTreeMap::new() })
+    verify_by_key(candidate, image, key, &BTreeMap::new())
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn annotations_of_cosign_are_read_in_both_forms() {
     let (image, key) = (layout.image("v1"), public_key("p256"));
     let demand = |value: &str| BTreeMap::from([("env".to_owned(), value.to_owned())]);
     for candidate in layout.candidates(&image) {
-        allowed(&verify(&candidate, &image, Demand { key: &key, annotations: &demand("prod") }));
-        let answer = verify(&candidate, &image, Demand { key: &key, annotations: &demand("dev") });
+        allowed(&verify_by_key(&candidate, &image, &key, &demand("prod")));
+        let answer = verify_by_key(&candidate, &image, &key, &demand("dev"));
         denied(&answer, "ANNOTATION_MISMATCH");
         assert!(answer.unwrap_err().to_string().contains("says env=prod"));
     }
@@ -146,6 +146,7 @@ impl Parts {
                 let field = |pointer| STANDARD.decode(bundle.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
                 Self { payload: field("/dsseEnvelope/payload"), signature: field("/dsseEnvelope/signatures/0/sig") }
             }
+            UntrustedContent::Envelope { .. } => panic!("no layout has an attestation behind a tag"),
         }
     }
 
@@ -162,6 +163,7 @@ impl Parts {
                 bundle["dsseEnvelope"]["signatures"][0]["sig"] = json!(STANDARD.encode(&self.signature));
                 UntrustedContent::Bundle(bundle.to_string().into_bytes())
             }
+            UntrustedContent::Envelope { .. } => panic!("no layout has an attestation behind a tag"),
         };
         Candidate { content, ..original.clone() }
     }

@@ -22,7 +22,7 @@ fn every_scheme_verifies_in_both_forms_and_not_with_another_key() {
         let (key, other) = (SigningKey::generate(scheme), SigningKey::generate(scheme));
         let layer = key.simple_signing(&payload(&digest())).candidate();
         let verified = check(&layer, &key.public()).unwrap();
-        assert_eq!((verified.form(), verified.key()), (Form::SimpleSigning, key.public().to_string().as_str()));
+        assert_eq!((verified.form(), verified.signer().to_string()), (Form::SimpleSigning, key.public().to_string()));
         assert_eq!(verified.origin(), &layer.origin);
         denied(&check(&layer, &other.public()), "SIGNATURE_INVALID");
 

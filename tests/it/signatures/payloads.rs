@@ -1,12 +1,11 @@
 //! What is signed: digests, types, annotations, raw bytes.
 
 use sealgate::domain::{Class, ImageReference, Rejection};
-use sealgate::signatures::{Demand, verify};
 use serde_json::{Value, json};
 
 use super::{MANIFEST, allowed, check, check_annotated, denied, denied_as, digest, image};
 use crate::support::signer::{
-    CERTIFICATE, SIGNATURE, Scheme, SigningKey, bundle_candidate, edit, payload, remove, statement,
+    CERTIFICATE, SIGNATURE, Scheme, SigningKey, bundle_candidate, edit, payload, remove, statement, verify_by_key,
 };
 
 const DIGEST: &str = "/critical/image/docker-manifest-digest";
@@ -107,9 +106,9 @@ fn cry_03_a_signature_that_was_copied_with_its_image_counts() {
     let signed = key.simple_signing(&payload(&digest())).candidate();
     let copied = ImageReference::parse("mirror.example:5000/elsewhere/app").unwrap().pin(MANIFEST);
     let other = ImageReference::parse("mirror.example:5000/elsewhere/app").unwrap().pin(b"another manifest");
-    let demand = Demand { key: &key.public(), annotations: &std::collections::BTreeMap::new() };
-    allowed(&verify(&signed, &copied, demand));
-    denied(&verify(&signed, &other, demand), "DIGEST_MISMATCH");
+    let (key, none) = (key.public(), std::collections::BTreeMap::new());
+    allowed(&verify_by_key(&signed, &copied, &key, &none));
+    denied(&verify_by_key(&signed, &other, &key, &none), "DIGEST_MISMATCH");
 }
 
 #[test]
