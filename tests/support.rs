@@ -13,5 +13,7 @@ pub mod layouts;
 pub mod registry;
 #[path = "support/signer.rs"]
 pub mod signer;
+#[path = "support/sigstore.rs"]
+pub mod sigstore;
 #[path = "support/verifier.rs"]
 pub mod verifier;

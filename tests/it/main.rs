@@ -22,6 +22,7 @@ mod cli;
 mod engine;
 mod files;
 mod fuzz;
+mod generator;
 mod image;
 mod network;
 mod policies;

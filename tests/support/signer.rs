@@ -7,6 +7,7 @@
 mod stored;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -28,7 +29,7 @@ use sealgate::signatures::{
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-pub use stored::{Blob, Stored, bundle_referrer, fallback_index, legacy_referrer, legacy_tag};
+pub use stored::{Blob, Stored, attestation_tag, bundle_referrer, fallback_index, legacy_referrer, legacy_tag};
 
 /// The layer annotation that carries the base64 of a simple signing signature.
 pub const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
@@ -63,13 +64,16 @@ pub const SCHEMES: [Scheme; 8] = [
 ];
 
 /// A private key that signs in one scheme.
+#[derive(Clone)]
 pub struct SigningKey {
     scheme: Scheme,
-    pair: Pair,
+    pair: Arc<Pair>,
 }
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),
+    /// Signs without randomness (RFC 6979).
+    P256(p256::ecdsa::SigningKey),
     Rsa(Box<RsaKeyPair>),
     Ed25519(Box<ed25519_dalek::SigningKey>),
 }
@@ -94,7 +98,19 @@ impl SigningKey {
                 Pair::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&seed)))
             }
         };
-        Self { scheme, pair }
+        Self { scheme, pair: Arc::new(pair) }
+    }
+
+    /// The ECDSA P-256 key of this name: the same in each run, with the same signatures.
+    pub fn seeded(name: &str) -> Self {
+        let pair = p256::ecdsa::SigningKey::from_bytes(&sha2::Sha256::digest(name)).unwrap();
+        Self { scheme: Scheme::P256, pair: Arc::new(Pair::P256(pair)) }
+    }
+
+    /// The Ed25519 key of this name: the same in each run.
+    pub fn seeded_ed25519(name: &str) -> Self {
+        let pair = ed25519_dalek::SigningKey::from_bytes(&sha2::Sha256::digest(name).into());
+        Self { scheme: Scheme::Ed25519, pair: Arc::new(Pair::Ed25519(Box::new(pair))) }
     }
 
     /// The scheme it signs in.
@@ -104,8 +120,9 @@ impl SigningKey {
 
     /// The DER of the public key.
     pub fn spki(&self) -> Vec<u8> {
-        match &self.pair {
+        match &*self.pair {
             Pair::Ecdsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
+            Pair::P256(pair) => pair.verifying_key().to_public_key_der().unwrap().as_bytes().to_vec(),
             Pair::Rsa(pair) => pair.public_key().as_der().unwrap().as_ref().to_vec(),
             Pair::Ed25519(pair) => pair.verifying_key().to_public_key_der().unwrap().as_bytes().to_vec(),
         }
@@ -124,8 +141,12 @@ impl SigningKey {
     /// The signature over a message.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
-        match (&self.pair, self.scheme) {
+        match (&*self.pair, self.scheme) {
             (Pair::Ecdsa(pair), _) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
+            (Pair::P256(pair), _) => {
+                let signature: p256::ecdsa::DerSignature = pair.sign(message);
+                signature.as_bytes().to_vec()
+            }
             (Pair::Rsa(pair), scheme) => {
                 let encoding = if scheme == Scheme::RsaPss { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
                 let mut signature = vec![0; pair.public_modulus_len()];

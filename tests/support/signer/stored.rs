@@ -7,6 +7,7 @@ use super::{BUNDLE_V03, SimpleSigning};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// Bytes with their media type.
@@ -59,8 +60,17 @@ impl Stored {
 
 /// The manifest at the tag `sha256-<hex>.sig`: one layer a signature.
 pub fn legacy_tag(signatures: &[SimpleSigning]) -> Stored {
+    tag_of(SIMPLE_SIGNING, signatures)
+}
+
+/// The manifest at the tag `sha256-<hex>.att`: one layer an attestation.
+pub fn attestation_tag(attestations: &[SimpleSigning]) -> Stored {
+    tag_of(ENVELOPE, attestations)
+}
+
+fn tag_of(media_type: &str, signatures: &[SimpleSigning]) -> Stored {
     let config = Blob::new("application/vnd.oci.image.config.v1+json", "{}");
-    let (layers, mut blobs) = layers(signatures);
+    let (layers, mut blobs) = layers(media_type, signatures);
     let manifest = json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": layers,
     });
@@ -71,7 +81,7 @@ pub fn legacy_tag(signatures: &[SimpleSigning]) -> Stored {
 /// Simple signing layers in a referrer (`--registry-referrers-mode=oci-1-1`): the config's media type says what it is.
 pub fn legacy_referrer(signatures: &[SimpleSigning], subject: &Blob) -> Stored {
     let config = Blob::new("application/vnd.dev.cosign.artifact.sig.v1+json", "{}");
-    let (layers, mut blobs) = layers(signatures);
+    let (layers, mut blobs) = layers(SIMPLE_SIGNING, signatures);
     let manifest = json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": layers,
         "subject": subject.descriptor(),
@@ -113,11 +123,11 @@ pub fn fallback_index(referrers: &[&Stored]) -> Blob {
     Blob::new(media_type, json!({"schemaVersion": 2, "mediaType": media_type, "manifests": entries}).to_string())
 }
 
-fn layers(signatures: &[SimpleSigning]) -> (Vec<Value>, Vec<Blob>) {
+fn layers(media_type: &str, signatures: &[SimpleSigning]) -> (Vec<Value>, Vec<Blob>) {
     signatures
         .iter()
         .map(|signature| {
-            let blob = Blob::new(SIMPLE_SIGNING, signature.payload.clone());
+            let blob = Blob::new(media_type, signature.payload.clone());
             let mut layer = blob.descriptor();
             layer["annotations"] = json!(signature.annotations);
             (layer, blob)
