@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod docker_config;
+pub mod identity;
 pub mod name;
 pub mod pattern;
 pub mod reason;
@@ -11,6 +12,10 @@ pub mod workload;
 
 pub use digest::Digest;
 pub use docker_config::{Credential, DockerConfig, DockerConfigError, Login};
+pub use identity::{
+    Claim, IdentityError, IdentityField, IdentityParts, IdentityPattern, Mismatch, RegExpError, SignerIdentity,
+    Subject, SubjectKind, SubjectPattern, SubjectRegExp,
+};
 pub use pattern::{Pattern, PatternError};
 pub use reason::{Class, Finding, Rejection, Unavailable};
 pub use reference::{ImageReference, PinnedImage, ReferenceError, Repository};

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::digest::Digest;
+use super::identity::Mismatch;
 use super::reference::ReferenceError;
 
 /// The coarse reason of a denial: a fixed set, for dashboards and for comparing products.
@@ -15,6 +16,8 @@ pub enum Class {
     BadSignature,
     /// The image reference can't be read.
     BadReference,
+    /// The signature is good, but not by an identity that the policy accepts.
+    IdentityMismatch,
     /// A fault of our own, or input that is no valid Kubernetes object.
     Internal,
     /// Something is larger or more numerous than we look at.
@@ -47,6 +50,7 @@ impl Class {
         match self {
             Self::BadSignature => "bad-signature",
             Self::BadReference => "bad-reference",
+            Self::IdentityMismatch => "identity-mismatch",
             Self::Internal => "internal",
             Self::LimitExceeded => "limit-exceeded",
             Self::NoPolicy => "no-policy",
@@ -79,12 +83,18 @@ pub enum Rejection {
     /// The image reference can't be read.
     #[error("not a valid image reference: {0}")]
     BadReference(#[from] ReferenceError),
+    /// The certificate of a signature can't be read, or is not one that may sign code.
+    #[error("the signature's certificate {0}")]
+    CertificateInvalid(String),
     /// The signed payload names other digests than the image's.
     #[error("the signature is about another image: it names {signed}")]
     DigestMismatch {
         /// What the payload names.
         signed: String,
     },
+    /// The signature is good, but its certificate names another signer than the policy accepts.
+    #[error("signed by another identity: {0}")]
+    IdentityMismatch(Mismatch),
     /// The registry says that there is no such image.
     #[error("the registry has no such image")]
     ImageNotFound,
@@ -154,6 +164,9 @@ pub enum Rejection {
         /// How many are looked at.
         limit: usize,
     },
+    /// Nothing that the policy trusts vouches for the certificate, the log entry or the timestamp.
+    #[error("{0}")]
+    TrustRoot(String),
     /// No policy governs the namespace, and the setting `ungovernedNamespaces` does not allow that.
     #[error("no policy governs this namespace, and the setting ungovernedNamespaces holds that against its images")]
     Ungoverned,
@@ -320,7 +333,9 @@ impl Rejection {
         match self {
             Self::AnnotationMismatch { .. } => "ANNOTATION_MISMATCH",
             Self::BadReference(_) => "BAD_REFERENCE",
+            Self::CertificateInvalid(_) => "CERTIFICATE_INVALID",
             Self::DigestMismatch { .. } => "DIGEST_MISMATCH",
+            Self::IdentityMismatch(_) => "IDENTITY_MISMATCH",
             Self::ImageNotFound => "IMAGE_NOT_FOUND",
             Self::Internal(_) => "INTERNAL_ERROR",
             Self::MalformedObject(_) => "MALFORMED_OBJECT",
@@ -334,6 +349,7 @@ impl Rejection {
             Self::StaticDeny => "STATIC_DENY",
             Self::TooManyImages { .. } => "TOO_MANY_IMAGES",
             Self::TooManySignatures { .. } => "TOO_MANY_SIGNATURES",
+            Self::TrustRoot(_) => "TRUST_ROOT_MISMATCH",
             Self::UnknownKind(_) => "UNKNOWN_KIND",
         }
     }
@@ -342,11 +358,13 @@ impl Rejection {
     pub fn class(&self) -> Class {
         match self {
             Self::AnnotationMismatch { .. }
+            | Self::CertificateInvalid(_)
             | Self::DigestMismatch { .. }
             | Self::SignerMismatch(_)
             | Self::SignatureInvalid { .. }
             | Self::SignatureMalformed(_) => Class::BadSignature,
             Self::BadReference(_) => Class::BadReference,
+            Self::IdentityMismatch(_) => Class::IdentityMismatch,
             Self::ImageNotFound => Class::NotFound,
             Self::Internal(_) | Self::MalformedObject(_) | Self::UnknownKind(_) => Class::Internal,
             Self::NoPolicy { .. } | Self::Ungoverned => Class::NoPolicy,
@@ -355,16 +373,20 @@ impl Rejection {
             Self::PolicyError(_) => Class::PolicyError,
             Self::StaticDeny => Class::StaticDeny,
             Self::TooManyImages { .. } | Self::TooManySignatures { .. } => Class::LimitExceeded,
+            Self::TrustRoot(_) => Class::TrustRoot,
         }
     }
 
     /// How near a signature came to being accepted. Of several bad signatures the nearest one is reported.
     pub fn nearness(&self) -> u8 {
         match self {
-            Self::AnnotationMismatch { .. } => 5,
-            Self::DigestMismatch { .. } => 4,
-            Self::SignatureInvalid { .. } => 3,
-            Self::SignerMismatch(_) => 2,
+            Self::AnnotationMismatch { .. } => 8,
+            Self::IdentityMismatch(_) => 7,
+            Self::DigestMismatch { .. } => 6,
+            Self::TrustRoot(_) => 5,
+            Self::SignatureInvalid { .. } => 4,
+            Self::SignerMismatch(_) => 3,
+            Self::CertificateInvalid(_) => 2,
             Self::SignatureMalformed(_) => 1,
             _ => 0,
         }
@@ -446,12 +468,14 @@ impl From<Unavailable> for Finding {
 }
 
 /// Every code that exists, for the documentation and its test.
-pub const CODES: [&str; 30] = [
+pub const CODES: [&str; 33] = [
     "ADDRESS_BLOCKED",
     "ANNOTATION_MISMATCH",
     "BAD_REFERENCE",
+    "CERTIFICATE_INVALID",
     "DEADLINE_EXCEEDED",
     "DIGEST_MISMATCH",
+    "IDENTITY_MISMATCH",
     "IMAGE_NOT_FOUND",
     "INTERNAL_ERROR",
     "MALFORMED_OBJECT",
@@ -476,6 +500,7 @@ pub const CODES: [&str; 30] = [
     "TOO_MANY_IMAGES",
     "TOO_MANY_SIGNATURES",
     "TRUSTED_ROOT_UNAVAILABLE",
+    "TRUST_ROOT_MISMATCH",
     "UNKNOWN_KIND",
 ];
 

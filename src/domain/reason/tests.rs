@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::domain::{IdentityParts, IdentityPattern, SignerIdentity, Subject, SubjectKind};
 
 /// A sample of the variant after this one. A new variant does not compile until it has its place here.
 fn next_rejection(after: Option<&Rejection>) -> Option<Rejection> {
@@ -11,8 +12,10 @@ fn next_rejection(after: Option<&Rejection>) -> Option<Rejection> {
     Some(match after {
         None => R::AnnotationMismatch { key: text(), expected: text(), found: None },
         Some(R::AnnotationMismatch { .. }) => R::BadReference(ReferenceError::Blank),
-        Some(R::BadReference(_)) => R::DigestMismatch { signed: text() },
-        Some(R::DigestMismatch { .. }) => R::ImageNotFound,
+        Some(R::BadReference(_)) => R::CertificateInvalid(text()),
+        Some(R::CertificateInvalid(_)) => R::DigestMismatch { signed: text() },
+        Some(R::DigestMismatch { .. }) => R::IdentityMismatch(mismatch()),
+        Some(R::IdentityMismatch(_)) => R::ImageNotFound,
         Some(R::ImageNotFound) => R::Internal("x"),
         Some(R::Internal(_)) => R::MalformedObject(text()),
         Some(R::MalformedObject(_)) => R::NoPolicy { governing: text() },
@@ -26,10 +29,19 @@ fn next_rejection(after: Option<&Rejection>) -> Option<Rejection> {
         Some(R::SignatureMalformed(_)) => R::StaticDeny,
         Some(R::StaticDeny) => R::TooManyImages { found: 65, limit: 64 },
         Some(R::TooManyImages { .. }) => R::TooManySignatures { limit: 64 },
-        Some(R::TooManySignatures { .. }) => R::Ungoverned,
+        Some(R::TooManySignatures { .. }) => R::TrustRoot(text()),
+        Some(R::TrustRoot(_)) => R::Ungoverned,
         Some(R::Ungoverned) => R::UnknownKind(text()),
         Some(R::UnknownKind(_)) => return None,
     })
+}
+
+fn mismatch() -> Mismatch {
+    let claims = std::collections::BTreeMap::new();
+    let subject = Subject { kind: SubjectKind::Email, value: "b@x.example".to_owned() };
+    let parts = IdentityParts { subject: Some("a@x.example".to_owned()), ..IdentityParts::default() };
+    let pattern = IdentityPattern::certificate(parts).unwrap();
+    pattern.mismatch(&SignerIdentity { issuer: None, subject, claims }).unwrap()
 }
 
 fn next_unavailable(after: Option<&Unavailable>) -> Option<Unavailable> {
@@ -141,9 +153,18 @@ fn every_message_is_one_line() {
 fn the_nearest_of_several_bad_signatures_is_told_by_rank() {
     let mut ranked = rejections();
     ranked.sort_by_key(|rejection| std::cmp::Reverse(rejection.nearness()));
-    let codes: Vec<_> = ranked.iter().take(5).map(Rejection::code).collect();
+    let codes: Vec<_> = ranked.iter().take(8).map(Rejection::code).collect();
     assert_eq!(
         codes,
-        ["ANNOTATION_MISMATCH", "DIGEST_MISMATCH", "SIGNATURE_INVALID", "SIGNER_MISMATCH", "SIGNATURE_MALFORMED"]
+        [
+            "ANNOTATION_MISMATCH",
+            "IDENTITY_MISMATCH",
+            "DIGEST_MISMATCH",
+            "TRUST_ROOT_MISMATCH",
+            "SIGNATURE_INVALID",
+            "SIGNER_MISMATCH",
+            "CERTIFICATE_INVALID",
+            "SIGNATURE_MALFORMED"
+        ]
     );
 }
