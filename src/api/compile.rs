@@ -52,6 +52,8 @@ fn read(name: &str, spec: &Value) -> Result<Policy, PolicyError> {
         authorities,
         signature_repository: signature_repository(&signature)?,
         annotations: annotations(signature.annotations)?,
+        log: None,
+        attestations: Vec::new(),
     })
 }
 
@@ -124,7 +126,7 @@ fn authorities(specs: &[AuthoritySpec]) -> Result<Vec<Authority>, PolicyError> {
             ));
         }
         let trust = match (&spec.key, spec.answer) {
-            (Some(key), None) => Trust::Key(public_key(key, &format!("{path}.key.publicKey"))?),
+            (Some(key), None) => Trust::Key { key: public_key(key, &format!("{path}.key.publicKey"))?, root: None },
             (None, Some(StaticSpec::Allow)) => Trust::Static(StaticAnswer::Allow),
             (None, Some(StaticSpec::Deny)) => Trust::Static(StaticAnswer::Deny),
             _ => return Err(PolicyError::new(path, "an authority has exactly one of key and static")),

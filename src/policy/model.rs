@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::{Pattern, Repository};
-use crate::signatures::PublicKey;
+use crate::domain::{IdentityPattern, Pattern, Repository};
+use crate::signatures::{LogRule, PublicKey};
 
 use super::selector::LabelSelector;
 
@@ -80,8 +80,20 @@ pub struct Authority {
 /// What an authority trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Signatures by this key.
-    Key(PublicKey),
+    /// Signatures by the holder of a key.
+    Key {
+        /// The key.
+        key: PublicKey,
+        /// The trusted root whose logs and timestamps count for it.
+        root: Option<Arc<str>>,
+    },
+    /// Signatures with a short-lived certificate by the certificate authority of a trusted root.
+    Keyless {
+        /// The name of the trusted root.
+        root: Arc<str>,
+        /// Whom the certificate must name: any of them, at least one.
+        identities: Vec<IdentityPattern>,
+    },
     /// Nothing is looked at.
     Static(StaticAnswer),
 }
@@ -102,6 +114,29 @@ pub struct Require {
     pub at_least: usize,
     /// Indexes into the policy's authorities; all by default.
     pub of: Vec<usize>,
+}
+
+/// Statements about an image that a policy demands beside its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestationDemand {
+    /// Unique in its policy.
+    pub name: Arc<str>,
+    /// The predicate type, exactly.
+    pub predicate_type: String,
+    /// Who may have made them: indexes into the policy's authorities, any of them.
+    pub authorities: Vec<usize>,
+    /// How many of the statements of that type, by those authorities, must satisfy the conditions.
+    pub matching: Matching,
+}
+
+/// How many statements must satisfy the conditions; one must be there in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// One.
+    #[default]
+    Any,
+    /// Each that was verified.
+    All,
 }
 
 /// The readable parts of a policy, before [`Policy::new`] has proven that they fit together.
@@ -127,6 +162,10 @@ pub struct PolicyParts {
     pub annotations: BTreeMap<String, String>,
     /// Where signatures are kept when not beside the image.
     pub signature_repository: Option<Repository>,
+    /// What must be proven of transparency logs, where that is not left to the kind of authority.
+    pub log: Option<LogRule>,
+    /// Statements that must be there; each must be satisfied.
+    pub attestations: Vec<AttestationDemand>,
 }
 
 /// A valid policy. Only [`Policy::new`] makes it.
@@ -164,6 +203,15 @@ impl Policy {
     /// The parts, now known to be valid.
     pub fn parts(&self) -> &PolicyParts {
         &self.parts
+    }
+
+    /// What must be proven of transparency logs for signatures of this authority: an entry for short-lived certificates,
+    /// whatever is there for keys.
+    pub fn log_rule(&self, authority: &Authority) -> LogRule {
+        self.parts.log.unwrap_or(match authority.trust {
+            Trust::Keyless { .. } => LogRule::Required,
+            Trust::Key { .. } | Trust::Static(_) => LogRule::WhenPresent,
+        })
     }
 
     /// The answer of its static authority, where it has one.
@@ -207,8 +255,8 @@ fn check_authorities(authorities: &[Authority]) -> Result<(), PolicyError> {
                 format!("another authority is named {} too", authority.name),
             ));
         }
-        if let Trust::Key(_) = authority.trust
-            && let Some(other) = earlier().find(|other| other.trust == authority.trust)
+        if let Trust::Key { key, .. } = &authority.trust
+            && let Some(other) = earlier().find(|other| matches!(&other.trust, Trust::Key { key: theirs, .. } if theirs == key))
         {
             return Err(PolicyError::new(
                 format!("spec.authorities[{i}].key.publicKey"),
@@ -273,7 +321,7 @@ fn check_require(require: &Require, authorities: usize) -> Result<(), PolicyErro
 fn static_answer(authorities: &[Authority]) -> Option<StaticAnswer> {
     authorities.iter().find_map(|authority| match authority.trust {
         Trust::Static(answer) => Some(answer),
-        Trust::Key(_) => None,
+        Trust::Key { .. } | Trust::Keyless { .. } => None,
     })
 }
 

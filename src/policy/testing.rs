@@ -25,6 +25,8 @@ pub(super) fn parts(name: &str) -> PolicyParts {
         require: Require { at_least: 1, of: vec![0] },
         annotations: BTreeMap::new(),
         signature_repository: None,
+        log: None,
+        attestations: Vec::new(),
     }
 }
 
@@ -57,7 +59,7 @@ pub(super) fn set(entries: Vec<Entry>) -> PolicySet {
 /// An authority with the key number `n`.
 pub(super) fn key(name: &str, n: u8) -> Authority {
     let pem = p256::SecretKey::from_slice(&[n; 32]).unwrap().public_key().to_public_key_pem(LineEnding::LF).unwrap();
-    Authority { name: name.into(), trust: Trust::Key(PublicKey::from_pem(&pem).unwrap()) }
+    Authority { name: name.into(), trust: Trust::Key { key: PublicKey::from_pem(&pem).unwrap(), root: None } }
 }
 
 pub(super) fn fixed(answer: StaticAnswer) -> Authority {

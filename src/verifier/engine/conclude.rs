@@ -74,8 +74,8 @@ fn outcomes(policy: &Policy, ground: &Ground<'_>) -> Vec<Option<AuthorityOutcome
 
 fn authority_verdict(authority: &Authority, outcome: AuthorityOutcome) -> AuthorityVerdict {
     let key = match &authority.trust {
-        Trust::Key(key) => Some(key.to_string()),
-        Trust::Static(_) => None,
+        Trust::Key { key, .. } => Some(key.to_string()),
+        Trust::Keyless { .. } | Trust::Static(_) => None,
     };
     AuthorityVerdict { name: authority.name.clone(), key, outcome }
 }

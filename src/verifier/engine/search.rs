@@ -259,7 +259,7 @@ fn wants<'a>(policies: &[&'a Policy]) -> Vec<Want<'a>> {
     for policy in policies {
         let parts = policy.parts();
         for (i, authority) in parts.authorities.iter().enumerate() {
-            let Trust::Key(key) = &authority.trust else { continue };
+            let Trust::Key { key, .. } = &authority.trust else { continue };
             let terms = Terms { key: key.clone(), annotations: parts.annotations.clone() };
             match wants.iter_mut().find(|want| *want.terms == terms) {
                 Some(want) => want.askers.push((policy, i)),
