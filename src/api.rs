@@ -1,4 +1,5 @@
-//! The custom resources: their types, the CRD that is made from them, and how the spec of one becomes a policy.
+//! The custom resources: their types, the CRDs that are made from them, and how the spec of one becomes a policy or the
+//! source of a trusted root.
 //!
 //! A spec comes from the API server or from a file as untyped JSON and is read strictly: the CRD keeps unknown fields, and
 //! [`compile`] refuses them. Knows no cluster client and no files; time is an argument.
@@ -9,17 +10,24 @@ mod crd;
 #[allow(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 #[allow(clippy::doc_markdown, reason = "its docs are what `kubectl explain` prints")]
 mod policy;
+mod root;
 mod rules;
 mod schema;
 pub mod status;
+#[allow(unreachable_pub, reason = "the derive repeats each struct inside a function")]
+#[allow(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
+#[allow(clippy::doc_markdown, reason = "its docs are what `kubectl explain` prints")]
+mod trusted_root;
 
 pub use compile::compile;
-pub use crd::crd;
+pub use crd::{crd, crds, trusted_root_crd};
 pub use policy::{
     AuthoritySpec, ClusterSignaturePolicy, ClusterSignaturePolicySpec, ClusterSignaturePolicyStatus, KeySpec,
     MatchSpec, ModeSpec, OperatorSpec, RequireSpec, RequirementSpec, SelectorSpec, SignatureSpec, StaticSpec,
     StoredPolicy,
 };
+pub use root::{RootEntry, compile_root};
+pub use trusted_root::{TrustedRoot, TrustedRootSpec, TrustedRootStatus, TufSpec};
 
 /// API group of all kinds.
 pub const GROUP: &str = "sealgate.dev";
@@ -29,6 +37,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const API_VERSION: &str = "sealgate.dev/v1alpha1";
 /// The kind of the policies.
 pub const KIND: &str = "ClusterSignaturePolicy";
+/// The kind of the trusted roots.
+pub const TRUSTED_ROOT_KIND: &str = "TrustedRoot";
 
 #[cfg(test)]
 mod tests;

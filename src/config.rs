@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 
 use crate::domain::Repository;
 use crate::domain::name::is_dns_label;
@@ -48,6 +49,8 @@ pub struct Config {
     pub docker_config_file: Option<PathBuf>,
     /// Where pull secrets may be read.
     pub pull_secrets: PullSecretsConfig,
+    /// Trusted roots: whose certificates, logs and timestamps count.
+    pub trusted_roots: TrustedRootsConfig,
     /// The log.
     pub log: LogConfig,
 }
@@ -118,9 +121,41 @@ impl Config {
         }
         check_namespaces("excludedNamespaces", &self.excluded_namespaces)?;
         check_namespaces("pullSecrets.namespaces", &self.pull_secrets.namespaces)?;
+        self.trusted_roots.validate()?;
         let extra: Vec<_> = self.extra_workloads.iter().map(ExtraWorkload::as_kind).collect();
         KindTable::new(&extra).map_err(|e| setting("extraWorkloads", e.to_string()))?;
         check_registries(&self.registries)
+    }
+}
+
+impl TrustedRootsConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        if !(1..=24).contains(&self.refresh_hours) {
+            let found = self.refresh_hours;
+            return Err(setting("trustedRoots.refreshHours", format!("must be from 1 to 24, found {found}")));
+        }
+        if self.grace_hours > 720 {
+            let found = self.grace_hours;
+            return Err(setting("trustedRoots.graceHours", format!("must be at most 720, found {found}")));
+        }
+        let mut hosts = BTreeSet::new();
+        for (i, mirror) in self.hosts.iter().enumerate() {
+            let path = |field: &str| format!("trustedRoots.hosts[{i}].{field}");
+            let scheme = if mirror.plain_http { "http" } else { "https" };
+            let url = Url::parse(&format!("{scheme}://{}/", mirror.host));
+            let is_host = url.is_ok_and(|url| url.as_str() == format!("{scheme}://{}/", mirror.host));
+            if !is_host || mirror.host.contains(['@', '/', '?', '#']) {
+                let problem = "write the host as it stands in the URL, in lower case, with the port where that is not the usual one";
+                return Err(setting(path("host"), problem));
+            }
+            if !hosts.insert(&mirror.host) {
+                return Err(setting(path("host"), format!("{} is listed before", mirror.host)));
+            }
+            if mirror.plain_http && mirror.ca_file.is_some() {
+                return Err(setting(path("caFile"), "has no effect with plainHttp"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -292,6 +327,46 @@ pub struct PullSecretsConfig {
     pub cluster: bool,
     /// In these namespaces.
     pub namespaces: Vec<String>,
+}
+
+/// Trusted roots: whose certificates, logs and timestamps count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TrustedRootsConfig {
+    /// Refresh the built-in roots that policies name, over the internet. Without it the copies that the program brings along
+    /// are used. A `TrustedRoot` with a mirror is refreshed in any case.
+    pub refresh: bool,
+    /// Hours between two refreshes, 1 to 24. A refresh that fails is tried again within the hour.
+    #[schemars(range(min = 1, max = 24))]
+    pub refresh_hours: u8,
+    /// Hours that a root stays in use after the metadata that prove it have expired, 0 to 720. Anything above 0 lets whoever
+    /// holds up the mirror keep a withdrawn root alive for as long.
+    #[schemars(range(max = 720))]
+    pub grace_hours: u16,
+    /// A folder for the last good metadata of each mirror, for a start without the mirror. They are proven again when read.
+    pub cache_dir: Option<PathBuf>,
+    /// Mirrors that need settings of their own.
+    pub hosts: Vec<MirrorConfig>,
+}
+
+impl Default for TrustedRootsConfig {
+    fn default() -> Self {
+        Self { refresh: true, refresh_hours: 6, grace_hours: 72, cache_dir: None, hosts: Vec::new() }
+    }
+}
+
+/// Settings of one mirror of trusted roots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MirrorConfig {
+    /// Host, with its port where that is not the usual one, exactly as in the URL.
+    pub host: String,
+    /// It may be asked over plain http. What it has is signed, but whoever is on the way can watch it and hold it up.
+    pub plain_http: bool,
+    /// PEM file with the CA that signs its certificate, instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// It may lie at a private, loopback or link-local address.
+    pub allow_private_address: bool,
 }
 
 /// The log.

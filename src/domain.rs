@@ -1,5 +1,6 @@
 //! The vocabulary of the product. Pure: knows no clock, network, file system or Kubernetes client.
 
+pub mod address;
 pub mod digest;
 pub mod docker_config;
 pub mod identity;
@@ -8,6 +9,7 @@ pub mod pattern;
 pub mod reason;
 pub mod reference;
 pub mod text;
+pub mod trusted_root;
 pub mod workload;
 
 pub use digest::Digest;
@@ -19,4 +21,5 @@ pub use identity::{
 pub use pattern::{Pattern, PatternError};
 pub use reason::{Class, Finding, Rejection, Unavailable};
 pub use reference::{ImageReference, PinnedImage, ReferenceError, Repository};
+pub use trusted_root::{RootSource, TufSource};
 pub use workload::{ExtraKind, KindError, KindTable, ObjectType, Role, Workload};

@@ -1,8 +1,8 @@
 //! `--policies PATH`: a folder (or one file) of policies, read as the API server and [`crate::api`] would read them.
 //!
-//! Read are `*.yaml`, `*.yml` and `*.json`, with one or more documents each, of two kinds: `ClusterSignaturePolicy`, and
-//! `Namespace` for its labels; a `List` stands for its items. Anything else is an error, and so is a policy that can't be used: there is no status that
-//! would tell. Names that begin with a dot are left out (a mounted `ConfigMap` keeps its versions under such names), and so
+//! Read are `*.yaml`, `*.yml` and `*.json`, with one or more documents each, of three kinds: `ClusterSignaturePolicy`,
+//! `TrustedRoot`, and `Namespace` for its labels; a `List` stands for its items. Anything else is an error, and so is a
+//! policy or a trusted root that can't be used: there is no status that would tell. Names that begin with a dot are left out (a mounted `ConfigMap` keeps its versions under such names), and so
 //! are folders.
 //!
 //! [`Watcher`] finds changes by reading again: no notification can be missed, and no time stamp can be too coarse. Knows no
@@ -19,6 +19,7 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::api;
+use crate::domain::RootSource;
 use crate::domain::name::{is_dns_label, is_dns_subdomain};
 use crate::domain::text::foreign;
 use crate::policy::{Entry, Labels, PolicyError, PolicySet};
@@ -57,7 +58,7 @@ pub enum FilesError {
         /// What is wrong, with line and column.
         problem: String,
     },
-    /// A document that is not one of the two kinds, or has no usable name.
+    /// A document that is not one of the three kinds, or has no usable name.
     #[error("{at}: {problem}")]
     Document {
         /// Where it is.
@@ -68,6 +69,16 @@ pub enum FilesError {
     /// A policy that can't be used.
     #[error("{at}: policy {name}: {error}")]
     Policy {
+        /// Where it is.
+        at: Position,
+        /// Its name.
+        name: String,
+        /// What is wrong, with the path of the field.
+        error: PolicyError,
+    },
+    /// A trusted root that can't be used.
+    #[error("{at}: trusted root {name}: {error}")]
+    TrustedRoot {
         /// Where it is.
         at: Position,
         /// Its name.
@@ -107,8 +118,17 @@ impl fmt::Display for Position {
     }
 }
 
-/// Reads all policies of a folder, or of one file.
-pub fn load(path: &Path) -> Result<PolicySet, FilesError> {
+/// What the files say.
+#[derive(Debug)]
+pub struct Contents {
+    /// The policies, with the labels of namespaces.
+    pub policies: PolicySet,
+    /// The trusted roots, by name.
+    pub roots: BTreeMap<String, RootSource>,
+}
+
+/// Reads all documents of a folder, or of one file.
+pub fn load(path: &Path) -> Result<Contents, FilesError> {
     parse(&read(path)?)
 }
 
@@ -124,18 +144,18 @@ pub struct Watcher {
 type Reading = Result<Vec<(PathBuf, Vec<u8>)>, FilesError>;
 
 impl Watcher {
-    /// Reads the policies for the first time.
-    pub fn start(path: impl Into<PathBuf>) -> Result<(Self, PolicySet), FilesError> {
+    /// Reads the files for the first time.
+    pub fn start(path: impl Into<PathBuf>) -> Result<(Self, Contents), FilesError> {
         let path = path.into();
         let current = read(&path)?;
-        let set = parse(&current)?;
-        Ok((Self { path, current: Ok(current), pending: None }, set))
+        let contents = parse(&current)?;
+        Ok((Self { path, current: Ok(current), pending: None }, contents))
     }
 
     /// Reads again; to be called every two seconds or so. Answers when the content has changed and was then the same for two
     /// calls in a row, so that a file that is just being written is not taken for a shorter one. An error is answered once
-    /// for each change, and the caller keeps the set it has.
-    pub fn poll(&mut self) -> Option<Result<PolicySet, FilesError>> {
+    /// for each change, and the caller keeps what it has.
+    pub fn poll(&mut self) -> Option<Result<Contents, FilesError>> {
         let reading = read(&self.path);
         if reading == self.current {
             self.pending = None;
@@ -190,8 +210,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, FilesError> {
     Ok(bytes)
 }
 
-fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<PolicySet, FilesError> {
+fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FilesError> {
     let mut policies = BTreeMap::new();
+    let mut roots = BTreeMap::new();
     let mut namespaces = BTreeMap::new();
     for (path, bytes) in files {
         for (at, document) in objects(path, bytes)? {
@@ -200,6 +221,10 @@ fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<PolicySet, FilesError> {
                 Value::Object(object) if is(&object, api::API_VERSION, api::KIND) => {
                     let (name, entry) = policy(&at, &object)?;
                     insert(&mut policies, api::KIND, name, at, entry)?;
+                }
+                Value::Object(object) if is(&object, api::API_VERSION, api::TRUSTED_ROOT_KIND) => {
+                    let (name, source) = trusted_root(&at, &object)?;
+                    insert(&mut roots, api::TRUSTED_ROOT_KIND, name, at, source)?;
                 }
                 Value::Object(object) if is(&object, "v1", "Namespace") => {
                     let name = name(&at, &object, is_dns_label)?;
@@ -210,10 +235,11 @@ fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<PolicySet, FilesError> {
             }
         }
     }
-    Ok(PolicySet::new(
+    let policies = PolicySet::new(
         policies.into_values().map(|(_, entry)| entry).collect(),
         namespaces.into_iter().map(|(name, (_, labels))| (name, labels)).collect(),
-    ))
+    );
+    Ok(Contents { policies, roots: roots.into_iter().map(|(name, (_, source))| (name, source)).collect() })
 }
 
 /// The documents of a file, with the items of a `List` in its place.
@@ -254,8 +280,9 @@ fn is(object: &Map<String, Value>, api_version: &str, kind: &str) -> bool {
 fn not_ours(document: &Value) -> String {
     let text = |field: &str| foreign(document.get(field).and_then(Value::as_str).unwrap_or("none"));
     format!(
-        "expected a {} ({}) or a Namespace (v1), found kind {} ({})",
+        "expected a {} or a {} ({}), or a Namespace (v1), found kind {} ({})",
         api::KIND,
+        api::TRUSTED_ROOT_KIND,
         api::API_VERSION,
         text("kind"),
         text("apiVersion")
@@ -263,16 +290,30 @@ fn not_ours(document: &Value) -> String {
 }
 
 fn policy(at: &Position, object: &Map<String, Value>) -> Result<(String, Entry), FilesError> {
-    let name = name(at, object, is_dns_subdomain)?;
-    let known = ["apiVersion", "kind", "metadata", "spec", "status"];
-    if let Some(field) = object.keys().find(|field| !known.contains(&field.as_str())) {
-        let problem = format!("policy {name}: unknown field {}", foreign(field));
-        return Err(FilesError::Document { at: at.clone(), problem });
-    }
-    match api::compile(&name, object.get("spec").unwrap_or(&Value::Null)) {
+    let (name, spec) = resource(at, object, "policy")?;
+    match api::compile(&name, spec) {
         Entry::Broken(broken) => Err(FilesError::Policy { at: at.clone(), name, error: broken.error }),
         entry @ Entry::Valid(_) => Ok((name, entry)),
     }
+}
+
+fn trusted_root(at: &Position, object: &Map<String, Value>) -> Result<(String, RootSource), FilesError> {
+    let (name, spec) = resource(at, object, "trusted root")?;
+    match api::compile_root(&name, spec).source {
+        Err(error) => Err(FilesError::TrustedRoot { at: at.clone(), name, error }),
+        Ok(source) => Ok((name, source)),
+    }
+}
+
+/// The name and the spec of one of our own kinds.
+fn resource<'a>(at: &Position, object: &'a Map<String, Value>, what: &str) -> Result<(String, &'a Value), FilesError> {
+    let name = name(at, object, is_dns_subdomain)?;
+    let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+    if let Some(field) = object.keys().find(|field| !known.contains(&field.as_str())) {
+        let problem = format!("{what} {name}: unknown field {}", foreign(field));
+        return Err(FilesError::Document { at: at.clone(), problem });
+    }
+    Ok((name, object.get("spec").unwrap_or(&Value::Null)))
 }
 
 fn name(at: &Position, object: &Map<String, Value>, valid: fn(&str) -> bool) -> Result<String, FilesError> {

@@ -10,6 +10,7 @@
 //! | [`verifier`] | orchestration: select, resolve, fetch, verify, combine, all under one deadline |
 //! | [`registry`] | adapter: OCI distribution |
 //! | [`keychain`] | adapter: pull credentials that are not in the cluster |
+//! | [`trust`] | adapter: trusted roots, built in, inline or from a mirror |
 //! | [`api`] | the custom resources and how a spec becomes a policy |
 //! | [`files`] | adapter: a folder of policies |
 //! | [`cluster`] | adapter: everything that is read from and written to the Kubernetes API |
@@ -34,4 +35,5 @@ pub mod registry;
 pub mod server;
 pub mod signatures;
 pub mod telemetry;
+pub mod trust;
 pub mod verifier;

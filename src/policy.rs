@@ -14,7 +14,10 @@ mod testing;
 
 pub use cell::PolicyCell;
 pub use evaluate::evaluate;
-pub use model::{AttestationDemand, Authority, Defaults, Matching, Mode, Policy, PolicyError, PolicyParts, Reaction, Require, StaticAnswer, Trust};
+pub use model::{
+    AttestationDemand, Authority, Defaults, Matching, Mode, Policy, PolicyError, PolicyParts, Reaction, Require,
+    StaticAnswer, Trust,
+};
 pub use outcome::AuthorityOutcome;
 pub use select::{Governing, Selection, govern, select};
 pub use selector::{LabelSelector, Labels, Requirement, SelectorOperator};

@@ -6,7 +6,6 @@
 //!
 //! Knows no policies and no Kubernetes. Credentials come from the caller and go to the host and port that they are bound to.
 
-mod address;
 mod auth;
 mod challenge;
 mod failure;

@@ -264,7 +264,7 @@ pub struct ClusterSignaturePolicyStatus {
 }
 
 /// The schema of `metav1.Condition`, as other projects publish it.
-fn conditions(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 16,

@@ -6,6 +6,9 @@ use kube::core::Rule;
 /// A DNS label (RFC 1123).
 pub(super) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
+/// The name of a TUF target: segments that don't begin with a dot.
+pub(super) const TARGET: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
+
 pub(super) fn images_name_a_host() -> Rule {
     rule(
         "self.all(i, !i.contains('://') && i.matches('^([*][*](@.*)?$|localhost/.|[^/]*[.:*][^/]*/.)'))",
@@ -81,6 +84,28 @@ pub(super) fn of_names_authorities() -> Rule {
     rule(
         "!has(self.require) || !has(self.require.of) || self.require.of.all(n, self.authorities.exists(a, a.name == n))",
         "require.of names an authority that the policy does not have",
+    )
+}
+
+pub(super) fn inline_or_tuf() -> Rule {
+    rule("has(self.inline) != has(self.tuf)", "a trusted root has exactly one of inline and tuf")
+}
+
+pub(super) fn inline_is_a_trusted_root() -> Rule {
+    rule(
+        "self.contains('application/vnd.dev.sigstore.trustedroot')",
+        "inline is the JSON of a trusted_root.json, with its mediaType application/vnd.dev.sigstore.trustedroot",
+    )
+}
+
+pub(super) fn mirror_is_a_url() -> Rule {
+    rule("self.matches('^https?://[^/?#@]+(/[^?#@]*)?$')", "mirror is an https URL without user, query and fragment")
+}
+
+pub(super) fn root_is_tuf_metadata() -> Rule {
+    rule(
+        "self.contains('\"_type\"') && self.contains('\"signatures\"')",
+        "root is the JSON of the root.json of a TUF repository",
     )
 }
 

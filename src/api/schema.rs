@@ -13,16 +13,21 @@ use crate::policy::PolicyError;
 /// Names nearer than this (Jaro-Winkler, 0 to 1) are suggested for an unknown field.
 const NEAR: f64 = 0.75;
 
-/// The schema of `spec`.
+/// The schema of the spec of a `ClusterSignaturePolicy`.
 pub(super) fn spec() -> &'static Value {
-    static SCHEMA: LazyLock<Value> = LazyLock::new(|| root("spec"));
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| of(super::crd()));
     &SCHEMA
 }
 
-/// The schema of a field of the resource: `spec` or `status`.
-pub(super) fn root(field: &str) -> Value {
-    let pointer = format!("/spec/versions/0/schema/openAPIV3Schema/properties/{field}");
-    super::crd().pointer_mut(&pointer).map(Value::take).unwrap_or_default()
+/// The schema of the spec of a `TrustedRoot`.
+pub(super) fn trusted_root_spec() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| of(super::trusted_root_crd()));
+    &SCHEMA
+}
+
+fn of(mut crd: Value) -> Value {
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec";
+    crd.pointer_mut(spec).map(Value::take).unwrap_or_default()
 }
 
 /// Checks a value; the first fault in document order of the schema is reported.

@@ -69,7 +69,7 @@ struct WebhookArguments {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<u8> {
     match arguments.what {
-        What::Crds => output::yaml(&api::crd())?,
+        What::Crds => crds()?,
         What::ValuesSchema => output::json(&config::schema())?,
         What::Docs { page: Page::Cli } => output::text(&pages::command_line())?,
         What::Docs { page: Page::Configuration } => output::text(&pages::configuration())?,
@@ -78,6 +78,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<u8> {
         What::Webhooks(arguments) => webhook_configurations(arguments)?,
     }
     Ok(ACCEPTED)
+}
+
+fn crds() -> anyhow::Result<()> {
+    for crd in api::crds() {
+        output::line("---")?;
+        output::yaml(&crd)?;
+    }
+    Ok(())
 }
 
 fn webhook_configurations(arguments: WebhookArguments) -> anyhow::Result<()> {

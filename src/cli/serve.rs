@@ -2,6 +2,7 @@
 
 mod cluster;
 mod folder;
+mod roots;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ struct Process {
     /// Met when every other condition of readiness is known.
     started: Condition,
     policies: PolicyCell,
+    roots: RootsCell,
     listener: TcpListener,
     linger: Option<u64>,
     stop: watch::Receiver<bool>,
@@ -93,7 +95,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let listener = bind(listen).await?;
     let admin = admin::serve(bind(admin_listen).await?, health.clone(), metrics.clone(), std::future::pending());
     info!(version = env!("CARGO_PKG_VERSION"), webhook = %listen, admin = %admin_listen, "starting");
-    let process = Process { config, metrics, health, started, policies: PolicyCell::default(), listener, linger, stop };
+    let (policies, roots) = (PolicyCell::default(), RootsCell::default());
+    let process = Process { config, metrics, health, started, policies, roots, listener, linger, stop };
     let service = async move {
         match source.policies {
             Some(path) => folder::serve(process, folder, path).await,
@@ -120,13 +123,7 @@ impl Process {
     ) -> anyhow::Result<()> {
         let registry = registry::Client::new(&wiring::registry(&self.config)?, self.metrics.clone())?;
         let file = self.config.docker_config_file.clone().map(DockerConfigFile::new);
-        let engine = Engine::new(
-            registry,
-            (keychain, file),
-            self.policies,
-            RootsCell::default(),
-            wiring::defaults(&self.config),
-        );
+        let engine = Engine::new(registry, (keychain, file), self.policies, self.roots, wiring::defaults(&self.config));
         let settings = admission::Settings {
             kinds: wiring::kinds(&self.config)?,
             workloads: wiring::workloads(&self.config),

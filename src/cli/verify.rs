@@ -17,12 +17,13 @@ use tokio::time::Instant;
 
 use crate::api;
 use crate::domain::ImageReference;
-use crate::files;
+use crate::files::{self, Contents};
 use crate::keychain::DockerConfigFile;
 use crate::policy::{Defaults, Entry, ImageVerdict, PolicyCell, PolicySet};
 use crate::registry;
 use crate::signatures::RootsCell;
 use crate::telemetry::Metrics;
+use crate::trust;
 use crate::verifier::ports::PullContext;
 use crate::verifier::{Engine, Question};
 
@@ -89,8 +90,8 @@ enum Format {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
-    let (policies, namespace) = policies(&arguments)?;
-    let verdicts = ask(&arguments, policies, namespace).await?;
+    let (contents, namespace) = policies(&arguments)?;
+    let verdicts = ask(&arguments, contents, namespace).await?;
     let report = Report::new(&verdicts);
     match arguments.output {
         Format::Table => output::text(&table::render(&report))?,
@@ -100,36 +101,38 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     Ok(report.exit_code())
 }
 
-async fn ask(arguments: &Arguments, policies: PolicySet, namespace: String) -> anyhow::Result<Vec<ImageVerdict>> {
+async fn ask(arguments: &Arguments, contents: Contents, namespace: String) -> anyhow::Result<Vec<ImageVerdict>> {
     let registry = registry::Client::new(&registry_settings(arguments)?, Metrics::new())?;
     let keychain = docker_config(arguments.docker_config.as_deref())?.map(DockerConfigFile::new);
-    let cell = PolicyCell::default();
-    cell.store(policies);
+    let now = Timestamp::now();
+    let (policies, roots) = (PolicyCell::default(), RootsCell::default());
+    policies.store(contents.policies);
+    roots.store(trust::offline(&contents.roots, now));
     let deadline =
         Instant::now().checked_add(Duration::from_secs(arguments.timeout)).context("the timeout is too long")?;
     let context = PullContext { namespace: namespace.clone(), ..PullContext::default() };
-    let question = Question { namespace, images: arguments.images.clone(), context, deadline, now: Timestamp::now() };
-    Ok(Engine::new(registry, keychain, cell, RootsCell::default(), Defaults::default()).verify(&question).await)
+    let question = Question { namespace, images: arguments.images.clone(), context, deadline, now };
+    Ok(Engine::new(registry, keychain, policies, roots, Defaults::default()).verify(&question).await)
 }
 
-fn policies(arguments: &Arguments) -> anyhow::Result<(PolicySet, String)> {
-    let set = match (&arguments.policy, &arguments.key) {
+fn policies(arguments: &Arguments) -> anyhow::Result<(Contents, String)> {
+    let contents = match (&arguments.policy, &arguments.key) {
         (Some(path), _) => from_files(path)?,
-        (None, Some(path)) => from_key(path, arguments)?,
+        (None, Some(path)) => Contents { policies: from_key(path, arguments)?, roots: BTreeMap::new() },
         (None, None) => bail!("expected --policy or --key"),
     };
     match &arguments.namespace {
-        Some(namespace) => Ok((set, namespace.clone())),
-        None => Ok((set.everywhere()?, "default".to_owned())),
+        Some(namespace) => Ok((contents, namespace.clone())),
+        None => Ok((Contents { policies: contents.policies.everywhere()?, ..contents }, "default".to_owned())),
     }
 }
 
-fn from_files(path: &Path) -> anyhow::Result<PolicySet> {
-    let set = if path == Path::new("-") { files::load(Path::new("/dev/stdin")) } else { files::load(path) }?;
-    if set.entries().is_empty() {
+fn from_files(path: &Path) -> anyhow::Result<Contents> {
+    let contents = if path == Path::new("-") { files::load(Path::new("/dev/stdin")) } else { files::load(path) }?;
+    if contents.policies.entries().is_empty() {
         bail!("{}: there is no {} in it", path.display(), api::KIND);
     }
-    Ok(set)
+    Ok(contents)
 }
 
 fn from_key(path: &Path, arguments: &Arguments) -> anyhow::Result<PolicySet> {

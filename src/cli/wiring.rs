@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 
 use crate::admission;
 use crate::cluster::pull_secrets::Scope;
@@ -12,6 +13,7 @@ use crate::config::{self, Config};
 use crate::domain::workload::{ExtraKind, KindTable};
 use crate::policy::{Defaults, Reaction};
 use crate::registry::{self, HostSettings};
+use crate::trust;
 
 /// Reads the settings; without a file the defaults count.
 pub(super) fn config(path: Option<&Path>) -> anyhow::Result<Config> {
@@ -37,6 +39,32 @@ fn host(registry: &config::RegistryConfig) -> anyhow::Result<HostSettings> {
         ca: ca.transpose()?,
         allow_private_address: registry.allow_private_address,
         token_hosts: registry.token_hosts.clone(),
+    })
+}
+
+pub(super) fn trust(config: &Config) -> anyhow::Result<trust::Settings> {
+    let settings = &config.trusted_roots;
+    if let Some(folder) = &settings.cache_dir {
+        fs::create_dir_all(folder).with_context(|| format!("trustedRoots.cacheDir: {}", folder.display()))?;
+    }
+    Ok(trust::Settings {
+        refresh_built_in: settings.refresh,
+        interval: SignedDuration::from_hours(settings.refresh_hours.into()),
+        grace: SignedDuration::from_hours(settings.grace_hours.into()),
+        cache: settings.cache_dir.clone(),
+        hosts: settings.hosts.iter().map(mirror).collect::<anyhow::Result<_>>()?,
+    })
+}
+
+fn mirror(mirror: &config::MirrorConfig) -> anyhow::Result<trust::HostSettings> {
+    let ca = mirror.ca_file.as_deref().map(|path| {
+        fs::read(path).with_context(|| format!("{}: the CA file of {} can't be read", path.display(), mirror.host))
+    });
+    Ok(trust::HostSettings {
+        host: mirror.host.clone(),
+        plain_http: mirror.plain_http,
+        ca: ca.transpose()?,
+        allow_private_address: mirror.allow_private_address,
     })
 }
 

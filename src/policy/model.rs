@@ -98,6 +98,17 @@ pub enum Trust {
     Static(StaticAnswer),
 }
 
+impl Trust {
+    /// The name of the trusted root that it uses.
+    pub fn root(&self) -> Option<&str> {
+        match self {
+            Self::Key { root, .. } => root.as_deref(),
+            Self::Keyless { root, .. } => Some(root),
+            Self::Static(_) => None,
+        }
+    }
+}
+
 /// The answer of a static authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StaticAnswer {
@@ -256,7 +267,8 @@ fn check_authorities(authorities: &[Authority]) -> Result<(), PolicyError> {
             ));
         }
         if let Trust::Key { key, .. } = &authority.trust
-            && let Some(other) = earlier().find(|other| matches!(&other.trust, Trust::Key { key: theirs, .. } if theirs == key))
+            && let Some(other) =
+                earlier().find(|other| matches!(&other.trust, Trust::Key { key: theirs, .. } if theirs == key))
         {
             return Err(PolicyError::new(
                 format!("spec.authorities[{i}].key.publicKey"),

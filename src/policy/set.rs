@@ -1,6 +1,6 @@
 //! All policies at one moment, usable and broken ones, and how each sees a namespace and an image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::{Digest, Pattern, Repository};
@@ -86,6 +86,12 @@ impl PolicySet {
     pub fn everywhere(self) -> Result<Self, PolicyError> {
         let entries = self.entries.into_iter().map(Entry::everywhere).collect::<Result<_, _>>()?;
         Ok(Self { entries, namespaces: BTreeMap::new() })
+    }
+
+    /// The names of the trusted roots that the policies use.
+    pub fn trusted_roots(&self) -> BTreeSet<&str> {
+        let authorities = self.entries.iter().filter_map(Entry::valid).flat_map(|policy| &policy.parts().authorities);
+        authorities.filter_map(|authority| authority.trust.root()).collect()
     }
 
     /// The strictest mode of any policy; nothing when there are none.

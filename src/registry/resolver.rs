@@ -12,7 +12,8 @@ use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::task::spawn_blocking;
 
-use super::address::is_public;
+use crate::domain::address::is_public;
+
 use super::shares::Shares;
 
 /// Turns host names into addresses.

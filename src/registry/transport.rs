@@ -22,8 +22,8 @@ use tokio::time::{sleep, timeout};
 use url::{Host, Url};
 
 use crate::domain::Unavailable;
+use crate::domain::address::is_public;
 
-use super::address::is_public;
 use super::failure::{blocked, closed_before_answer, protocol, too_long, unavailable};
 use super::resolver::{Addresses, Guard, Resolver};
 use super::settings::{HostSettings, Limits, Settings, SettingsError, Timeouts};

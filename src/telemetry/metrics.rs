@@ -1,5 +1,7 @@
 //! Every metric of the product, with its help text, in one place. Labels have few values: never an image or a namespace.
 
+mod roots;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+use roots::RootMetrics;
 
 /// Handles to all metrics. Clones share them.
 #[derive(Clone, Debug)]
@@ -31,6 +35,7 @@ pub struct Metrics {
     policy_reload_failures: Counter,
     webhook_repairs: Counter,
     webhook_configuration: Family<ConfigurationLabels, Gauge>,
+    roots: RootMetrics,
 }
 
 /// How a webhook configuration stands.
@@ -178,6 +183,7 @@ impl Metrics {
             "1 for the state of each webhook configuration as the leader sees it: enforce, observe, removed, absent, foreign",
             webhook_configuration.clone(),
         );
+        let roots = RootMetrics::new(&mut registry);
         Self {
             registry: Arc::new(registry),
             reviews,
@@ -195,6 +201,7 @@ impl Metrics {
             policy_reload_failures,
             webhook_repairs,
             webhook_configuration,
+            roots,
         }
     }
 
@@ -275,6 +282,22 @@ impl Metrics {
         self.webhook_configuration.clear();
     }
 
+    /// How a trusted root stands: where it comes from, or nothing where there is none that can be used; its age and the
+    /// Unix time at which it expires, in seconds.
+    pub fn trusted_root(&self, root: &str, source: Option<&'static str>, age: Option<i64>, expires: Option<i64>) {
+        self.roots.stands(root, source, age, expires);
+    }
+
+    /// There is no trusted root of that name any more.
+    pub fn trusted_root_gone(&self, root: &str) {
+        self.roots.gone(root);
+    }
+
+    /// A trusted root could not be refreshed.
+    pub fn trusted_root_refresh_failed(&self, root: &str) {
+        self.roots.refresh_failed(root);
+    }
+
     /// The text that a Prometheus server scrapes (`OpenMetrics` 1.0).
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -293,6 +316,8 @@ pub fn reference() -> String {
     metrics.shed("connections");
     metrics.policies(0, 0);
     metrics.webhook_configuration("validating", ConfigurationState::Enforce);
+    metrics.trusted_root("sigstore", Some("tuf"), Some(0), Some(0));
+    metrics.trusted_root_refresh_failed("sigstore");
     let text = metrics.render();
     let lines = |keyword| text.lines().filter_map(move |line: &str| line.strip_prefix(keyword)?.split_once(' '));
     let mut page = String::from(

@@ -21,7 +21,7 @@ fn a_folder_gives_its_policies_and_the_labels_of_its_namespaces() {
     folder.write(".hidden.yaml", "not: read");
     fs::create_dir(folder.0.join("folder.yaml")).unwrap();
 
-    let set = load(&folder.0).unwrap();
+    let set = load(&folder.0).unwrap().policies;
     assert_eq!(names(&set), ["one-key", "other"]);
     assert_eq!(set.labels("shop").unwrap()["tier"], "front");
     assert!(set.labels("test").unwrap().is_empty());
@@ -33,7 +33,7 @@ fn one_file_can_be_read_alone() {
     let folder = Folder::new("single");
     folder.write("a.yaml", GOOD);
     folder.write("b.yaml", "not: ours");
-    assert_eq!(names(&load(&folder.0.join("a.yaml")).unwrap()), ["one-key"]);
+    assert_eq!(names(&load(&folder.0.join("a.yaml")).unwrap().policies), ["one-key"]);
 }
 
 /// `kubectl get csigpol -o yaml`, which denials name.
@@ -45,7 +45,7 @@ fn a_list_stands_for_its_items() {
     };
     let folder = Folder::new("list");
     folder.write("a.yaml", &list(&named("other")));
-    assert_eq!(names(&load(&folder.0).unwrap()), ["one-key", "other"]);
+    assert_eq!(names(&load(&folder.0).unwrap().policies), ["one-key", "other"]);
 
     folder.write("a.yaml", &list(&named("other").replace("  match:", "  typo: 1\n  match:")));
     let error = load(&folder.0).unwrap_err().to_string();
@@ -115,19 +115,19 @@ fn a_change_is_taken_when_it_has_settled() {
     let folder = Folder::new("settles");
     folder.write("a.yaml", GOOD);
     let (mut watcher, set) = Watcher::start(&folder.0).unwrap();
-    assert_eq!(names(&set), ["one-key"]);
+    assert_eq!(names(&set.policies), ["one-key"]);
     assert!(watcher.poll().is_none());
 
     folder.write("b.yaml", &named("half-"));
     assert!(watcher.poll().is_none(), "seen once: perhaps still being written");
     folder.write("b.yaml", &named("whole"));
     assert!(watcher.poll().is_none());
-    assert_eq!(names(&watcher.poll().unwrap().unwrap()), ["one-key", "whole"]);
+    assert_eq!(names(&watcher.poll().unwrap().unwrap().policies), ["one-key", "whole"]);
     assert!(watcher.poll().is_none());
 
     fs::remove_file(folder.0.join("a.yaml")).unwrap();
     assert!(watcher.poll().is_none());
-    assert_eq!(names(&watcher.poll().unwrap().unwrap()), ["whole"]);
+    assert_eq!(names(&watcher.poll().unwrap().unwrap().policies), ["whole"]);
 }
 
 /// The content is the same length and may carry the same time stamp: neither hides it.
@@ -138,7 +138,7 @@ fn a_change_of_one_letter_is_seen() {
     let (mut watcher, _) = Watcher::start(&folder.0).unwrap();
     folder.write("a.yaml", &named("aab"));
     assert!(watcher.poll().is_none());
-    assert_eq!(names(&watcher.poll().unwrap().unwrap()), ["aab"]);
+    assert_eq!(names(&watcher.poll().unwrap().unwrap().policies), ["aab"]);
 }
 
 #[test]
@@ -154,14 +154,14 @@ fn a_reload_that_fails_is_said_once_and_the_next_good_one_is_taken() {
 
     folder.write("a.yaml", &named("repaired"));
     assert!(watcher.poll().is_none());
-    assert_eq!(names(&watcher.poll().unwrap().unwrap()), ["repaired"]);
+    assert_eq!(names(&watcher.poll().unwrap().unwrap().policies), ["repaired"]);
 
     fs::rename(&folder.0, folder.0.with_extension("away")).unwrap();
     assert!(watcher.poll().is_none());
     assert!(matches!(watcher.poll(), Some(Err(FilesError::Unreadable { .. }))));
     fs::rename(folder.0.with_extension("away"), &folder.0).unwrap();
     assert!(watcher.poll().is_none());
-    assert_eq!(names(&watcher.poll().unwrap().unwrap()), ["repaired"]);
+    assert_eq!(names(&watcher.poll().unwrap().unwrap().policies), ["repaired"]);
 }
 
 /// A mounted `ConfigMap`: `a.yaml` -> `..data/a.yaml`, `..data` -> `..2026_1`; an update swaps `..data`.
@@ -175,19 +175,19 @@ fn a_mounted_config_map_is_read_and_its_swap_is_seen() {
     symlink("..2026_1", folder.0.join("..data")).unwrap();
     symlink("..data/a.yaml", folder.0.join("a.yaml")).unwrap();
     let (mut watcher, set) = Watcher::start(&folder.0).unwrap();
-    assert_eq!(names(&set), ["before"]);
+    assert_eq!(names(&set.policies), ["before"]);
 
     symlink("..2026_2", folder.0.join("..data_tmp")).unwrap();
     fs::rename(folder.0.join("..data_tmp"), folder.0.join("..data")).unwrap();
     assert!(watcher.poll().is_none());
-    assert_eq!(names(&watcher.poll().unwrap().unwrap()), ["after"]);
+    assert_eq!(names(&watcher.poll().unwrap().unwrap().policies), ["after"]);
 }
 
 #[test]
 fn the_example_policies_are_valid() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies");
     assert_eq!(
-        names(&load(&examples).unwrap()),
+        names(&load(&examples).unwrap().policies),
         ["development", "gitlab-images", "no-docker-hub", "production", "released-images", "trial", "vendor-images"]
     );
 }

@@ -28,6 +28,7 @@ mod network;
 mod policies;
 mod references;
 mod registry;
+mod roots;
 mod scoreboard;
 mod server;
 mod signatures;

@@ -15,9 +15,10 @@ use crate::cluster::pull_secrets::{ClusterSource, Limits, PullSecrets};
 use crate::cluster::removal::Configurations;
 use crate::cluster::{certificates, client, policies};
 use crate::controller::{self, Inputs};
+use crate::trust::Wanted;
 
 use super::super::wiring;
-use super::{Process, stopped};
+use super::{Process, roots, stopped};
 
 /// How long a Service may take to forget an address.
 const LINGER: Duration = Duration::from_secs(10);
@@ -82,6 +83,8 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
         },
     ));
     followers.spawn(pull_secrets.clone().refresh());
+    let keeping = roots::keep(&process)?;
+    keeping.wanted.send_replace(Some(Wanted::default()));
 
     let inputs = Inputs {
         client,

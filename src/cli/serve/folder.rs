@@ -13,12 +13,13 @@ use tracing::{error, info};
 
 use crate::admission::PolicySource;
 use crate::cluster::certificates::self_signed;
-use crate::files::Watcher;
+use crate::files::{Contents, Watcher};
 use crate::keychain::DockerConfigFile;
-use crate::policy::{Entry, PolicyCell, PolicySet};
+use crate::policy::{Entry, PolicyCell};
 use crate::telemetry::Metrics;
+use crate::trust::Wanted;
 
-use super::Process;
+use super::{Process, roots};
 
 /// How often the folder is read again.
 const POLL: Duration = Duration::from_secs(2);
@@ -32,10 +33,20 @@ pub(super) struct Arguments {
     self_signed: Option<PathBuf>,
 }
 
+/// Where the contents of the folder go.
+struct Outlets {
+    policies: PolicyCell,
+    metrics: Metrics,
+    wanted: watch::Sender<Option<Wanted>>,
+}
+
 pub(super) async fn serve(process: Process, arguments: Arguments, path: PathBuf) -> anyhow::Result<()> {
     let condition = process.health.condition("policies");
-    let (watcher, set) = Watcher::start(path.clone())?;
-    publish(&process.policies, &process.metrics, set);
+    let (watcher, contents) = Watcher::start(path.clone())?;
+    let keeping = roots::keep(&process)?;
+    let outlets =
+        Outlets { policies: process.policies.clone(), metrics: process.metrics.clone(), wanted: keeping.wanted };
+    publish(&outlets, contents);
     condition.met();
     let names = ["localhost".to_owned(), process.listener.local_addr()?.ip().to_string()];
     let serving = self_signed(&names, Timestamp::now())?;
@@ -45,15 +56,16 @@ pub(super) async fn serve(process: Process, arguments: Arguments, path: PathBuf)
     }
     // The sender is kept: the certificate does not change.
     let (_sender, certificate) = watch::channel(Some(serving.key));
-    let reload = tokio::spawn(follow(watcher, process.policies.clone(), process.metrics.clone()));
+    let reload = tokio::spawn(follow(watcher, outlets));
     let source = PolicySource::Folder(path.display().to_string());
     let served = process.serve(None::<DockerConfigFile>, source, certificate, Duration::ZERO).await;
     reload.abort();
+    keeping.task.abort();
     served
 }
 
 /// Reads the folder again and again. A set that can't be read leaves the last good one in force, loudly.
-async fn follow(mut watcher: Watcher, policies: PolicyCell, metrics: Metrics) {
+async fn follow(mut watcher: Watcher, outlets: Outlets) {
     let mut ticks = interval(POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -66,21 +78,23 @@ async fn follow(mut watcher: Watcher, policies: PolicyCell, metrics: Metrics) {
         watcher = back;
         match answer {
             None => {}
-            Some(Ok(set)) => publish(&policies, &metrics, set),
+            Some(Ok(contents)) => publish(&outlets, contents),
             Some(Err(problem)) => {
-                metrics.policy_reload_failed();
+                outlets.metrics.policy_reload_failed();
                 error!(%problem, "the changed policies can't be used; the last good ones stay in force");
             }
         }
     }
 }
 
-fn publish(policies: &PolicyCell, metrics: &Metrics, set: PolicySet) {
+fn publish(outlets: &Outlets, contents: Contents) {
+    let Contents { policies: set, roots } = contents;
     let broken = set.entries().iter().filter(|entry| matches!(entry, Entry::Broken(_))).count();
     let valid = set.entries().len().saturating_sub(broken);
-    metrics.policies(valid, broken);
+    outlets.metrics.policies(valid, broken);
     info!(valid, broken, "policies loaded");
-    policies.store(set);
+    outlets.wanted.send_replace(Some(roots::of_files(roots, &set)));
+    outlets.policies.store(set);
 }
 
 fn write_ca(folder: &Path, ca: &str) -> anyhow::Result<()> {

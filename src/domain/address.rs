@@ -1,4 +1,4 @@
-//! Which IP addresses a registry may lie at when nobody has said otherwise: public unicast ones, and no others.
+//! Which IP addresses a registry or a mirror may lie at when nobody has said otherwise: public unicast ones, and no others.
 //!
 //! From the IANA special-purpose address registries (RFC 6890 and its successors). What may carry an IPv4 address inside an
 //! IPv6 one is refused (IPv4-mapped, 6to4, Teredo) or judged by the address inside (NAT64, which every public registry has
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 /// Whether the address is an ordinary public one.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => match behind_nat64(v6) {
