@@ -39,7 +39,7 @@ test: unit e2e ## Every test, among them the real API server's and the whole nod
 	@echo "test: unit and integration tests, API server tests and chart tests have all passed"
 
 .PHONY: unit
-unit: rust $(CLUSTER)/.tools ## Unit and integration tests
+unit: rust $(CLUSTER)/.unit ## Unit and integration tests
 	cargo test --locked --lib --test it -- $(if $(wildcard $(SEALGATE_CORPORA)/references.json),--include-ignored)
 
 .PHONY: e2e
@@ -96,3 +96,8 @@ rust:
 .PHONY: $(CLUSTER)/.tools
 $(CLUSTER)/.tools:
 	@$(CLUSTER)/build.sh tools
+
+# Those, cosign and a registry.
+.PHONY: $(CLUSTER)/.unit
+$(CLUSTER)/.unit:
+	@$(CLUSTER)/build.sh unit

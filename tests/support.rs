@@ -9,6 +9,8 @@ pub mod builders;
 pub mod corpora;
 #[path = "support/layouts.rs"]
 pub mod layouts;
+#[path = "support/programs.rs"]
+pub mod programs;
 #[path = "support/registry.rs"]
 pub mod registry;
 #[path = "support/signer.rs"]

@@ -1,7 +1,8 @@
 #!/bin/bash
-# build.sh [tools|api|kind|node]: builds or installs every program that the test cluster runs. A second run does nothing.
+# build.sh [tools|unit|api|kind|node]: builds or installs every program that the test cluster runs. A second run does nothing.
 #   tools  helm, helm4                                        charts can be rendered
-#   api    also etcd, kube-apiserver, kubectl, cosign, crane, registry   (default)
+#   unit   also cosign, registry                              the unit and integration tests
+#   api    also etcd, kube-apiserver, kubectl, crane          (default)
 #   kind   also a container image's one program, `pause`, and kind; gcc from Debian
 #   node   api, `pause`, the other Kubernetes programs, containerd, CNI; runc, nftables, iproute2, procps and gcc from Debian
 # All of them are Go modules pinned, with checksums, by the go.mod and go.sum files beside this script.
@@ -25,7 +26,7 @@ helm_flags="-X $helm/internal/version.version=$(awk '/helm.sh\/helm\/v3 v/{print
 build() {
   local module=$1 name=$2 package=$3 flags="-s -w ${4:-}" stamp=$BIN/.$2.stamp want
   if [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/$name" ]; then return 0; fi
-  want=$(sha256sum <"$HERE/$module/go.sum" | cut -c1-16)
+  want=$({ cat "$HERE/$module/go.sum"; cat "$HERE/$module/$package"/*.go 2>/dev/null || true; } | sha256sum | cut -c1-16)
   if [ -x "$BIN/$name" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then return 0; fi
   command -v go >/dev/null || fail "Go is missing, to build $name: install Go $(awk '/^go /{print $2}' "$HERE/$module/go.mod") or newer from https://go.dev/dl"
   echo "tests/cluster: building $name (once; kept in $BIN)" >&2
@@ -40,14 +41,17 @@ tools() {
   build tools helm4 helm.sh/helm/v4/cmd/helm
 }
 
+unit() {
+  build tools cosign github.com/sigstore/cosign/v3/cmd/cosign
+  build tools registry ./registry
+}
+
 api() {
   install openssl=openssl curl=curl
   build tools etcd go.etcd.io/etcd/server/v3
   build k8s kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver "$kubernetes_flags"
   build k8s kubectl k8s.io/kubernetes/cmd/kubectl "$kubernetes_flags"
-  build tools cosign github.com/sigstore/cosign/v3/cmd/cosign
   build tools crane github.com/google/go-containerregistry/cmd/crane
-  build tools registry ./registry
 }
 
 pause() {
@@ -82,8 +86,9 @@ node() {
 
 case $mode in
   tools) tools ;;
-  api) tools; api ;;
-  kind) tools; api; pause; kind ;;
-  node) tools; api; pause; node ;;
-  *) echo "usage: build.sh [tools|api|kind|node]" >&2; exit 2 ;;
+  unit) tools; unit ;;
+  api) tools; unit; api ;;
+  kind) tools; unit; api; pause; kind ;;
+  node) tools; unit; api; pause; node ;;
+  *) echo "usage: build.sh [tools|unit|api|kind|node]" >&2; exit 2 ;;
 esac

@@ -1,11 +1,13 @@
 //! The chart as Helm 3 and Helm 4 render it. What a cluster makes of it is shown by `tests/cluster/chart-test.sh`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
+
+use crate::support::programs::program;
 
 const HELMS: [&str; 2] = ["helm", "helm4"];
 
@@ -344,15 +346,13 @@ fn rendered_by_both(values: &str) -> Vec<Value> {
 
 fn template(helm: &str, namespace: &str, values: &str) -> Output {
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/sealgate");
-    let program = programs().join(helm);
-    assert!(program.exists(), "{} is missing: run tests/cluster/build.sh tools", program.display());
     let file = std::env::temp_dir().join(format!(
         "sealgate-values-{}-{:?}.yaml",
         std::process::id(),
         std::thread::current().id()
     ));
     std::fs::write(&file, values).unwrap();
-    let mut command = Command::new(program);
+    let mut command = Command::new(program(helm));
     command.args(["template", "sealgate"]).arg(chart).args(["--namespace", namespace, "--values"]).arg(&file);
     if !values.contains("repository:") {
         command.args(["--set", "image.repository=registry.example.com/sealgate"]);
@@ -360,16 +360,6 @@ fn template(helm: &str, namespace: &str, values: &str) -> Output {
     let output = command.output().unwrap();
     std::fs::remove_file(&file).unwrap();
     output
-}
-
-/// Where `tests/cluster/build.sh` keeps its programs.
-fn programs() -> PathBuf {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = from("SEALGATE_CLUSTER_HOME").unwrap_or_else(|| {
-        let cache = from("XDG_CACHE_HOME").unwrap_or_else(|| from("HOME").expect("HOME is set").join(".cache"));
-        cache.join("sealgate/cluster")
-    });
-    home.join("bin")
 }
 
 fn documents(yaml: &str) -> Vec<Value> {

@@ -42,11 +42,11 @@ pub use certificates::TestCa;
 pub use gate::Gate;
 pub use names::Names;
 pub use proxy::Proxy;
-pub use serve::Recorded;
+pub use serve::{Background, Recorded, in_background};
 pub use store::{INDEX, MANIFEST, Pushed};
 
 use super::signer::{Blob, Stored};
-use serve::{Background, Shared};
+use serve::Shared;
 use store::Store;
 
 /// How a registry wants to be asked.

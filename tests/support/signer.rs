@@ -229,7 +229,8 @@ pub fn bundle_candidate(bundle: &Value) -> Candidate {
     candidate(&bytes.clone(), UntrustedContent::Bundle(bytes))
 }
 
-fn candidate(blob: &[u8], content: UntrustedContent) -> Candidate {
+/// What was found in a blob, as the registry adapter would hand it to the verifier.
+pub fn candidate(blob: &[u8], content: UntrustedContent) -> Candidate {
     let origin = Origin { place: Place::LegacyTag, manifest: Digest::of(b"a manifest"), layer: 0 };
     Candidate { origin, blob: Digest::of(blob), content }
 }

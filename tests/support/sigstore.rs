@@ -6,7 +6,7 @@
 //!
 //! ```ignore
 //! use crate::support::sigstore::{Content, Identity, NOW, Sigstore, Timestamp};
-//! use crate::support::signer::{bundle_candidate, statement};
+//! use crate::support::signer::statement;
 //!
 //! let sigstore = Sigstore::new("a");                                   // another name shares nothing with it
 //! let trusted_root = sigstore.trusted_root().json();                    // the file; .with(|root| ...) changes it
@@ -16,7 +16,8 @@
 //! let bare = good.with(|it| it.leaf().scts.clear());                    // no receipt in the certificate
 //! let two = good.with(|it| it.timestamps.push(sigstore.timestamp()));   // one more timestamp
 //! let raw = good.with(|it| it.edit_bundle.set(|bundle| bundle["mediaType"] = json!("x")));
-//! bundle_candidate(&late.bundle());                                     // as the registry hands it to the verifier
+//! good.bundle_candidate(); good.layer_candidate();                      // as the registry hands it to the verifier
+//! sigstore.trusted_root().material();                                   // as the verifier has it
 //! ```
 //!
 //! | to get | start with | then |
@@ -54,6 +55,8 @@ pub mod log;
 pub mod merkle;
 #[path = "sigstore/pki.rs"]
 mod pki;
+#[path = "sigstore/serve.rs"]
+mod serve;
 #[path = "sigstore/signing.rs"]
 pub mod signing;
 #[path = "sigstore/timestamp.rs"]
@@ -73,6 +76,7 @@ pub use hash::HashAlgorithm;
 pub use identity::Identity;
 pub use log::{Entry, Generation, Log};
 pub use pki::Pki;
+pub use serve::Service;
 pub use signing::{Signing, Version};
 pub use timestamp::{Timestamp, TimestampAuthority};
 pub use trust::{TrustedChain, TrustedLog, TrustedRoot, Window};

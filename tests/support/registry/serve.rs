@@ -78,7 +78,7 @@ struct Generation {
 }
 
 /// Ends the server's thread when it is dropped.
-pub(super) struct Background {
+pub struct Background {
     _stop: oneshot::Sender<()>,
 }
 
@@ -96,7 +96,7 @@ pub(super) fn start(shared: Arc<Shared>, tls: Option<Arc<ServerConfig>>) -> (Soc
 }
 
 /// Runs a server on a thread and a runtime of its own.
-pub(super) fn in_background<F: Future<Output = ()>>(server: impl FnOnce() -> F + Send + 'static) -> Background {
+pub fn in_background<F: Future<Output = ()>>(server: impl FnOnce() -> F + Send + 'static) -> Background {
     let (stop, stopped) = oneshot::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

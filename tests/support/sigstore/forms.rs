@@ -8,6 +8,7 @@ use super::x509::email;
 use super::{Identity, NOW, Pki, Sigstore};
 use crate::support::signer::{SigningKey, payload, statement};
 use sealgate::domain::Digest;
+use sealgate::signatures::Candidate;
 
 /// A signature with the shape in which it is stored.
 #[derive(Clone)]
@@ -27,6 +28,16 @@ pub enum Shape {
     Bundle,
     /// [`Signing::layer`].
     Layer,
+}
+
+impl Form {
+    /// As the registry adapter would hand it to the verifier.
+    pub fn candidate(&self) -> Candidate {
+        match self.shape {
+            Shape::Bundle => self.signing.bundle_candidate(),
+            Shape::Layer => self.signing.layer_candidate(),
+        }
+    }
 }
 
 impl Sigstore {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sealgate::signatures::{Candidate, UntrustedContent};
 use serde_json::{Value, json};
 use x509_cert::Certificate;
 use x509_cert::der::Encode;
@@ -15,7 +16,7 @@ use super::hash::HashAlgorithm;
 use super::log::Entry;
 use super::timestamp::Timestamp;
 use super::x509::certificate_pem;
-use crate::support::signer::{CERTIFICATE, SIGNATURE, SigningKey, SimpleSigning};
+use crate::support::signer::{CERTIFICATE, SIGNATURE, SigningKey, SimpleSigning, bundle_candidate, candidate};
 
 /// The annotation with the promise of a log.
 pub const BUNDLE: &str = "dev.sigstore.cosign/bundle";
@@ -183,6 +184,22 @@ impl Signing {
         }
         self.edit_annotations.apply(&mut annotations);
         SimpleSigning { payload, annotations }
+    }
+
+    /// The layer as the registry adapter would hand it to the verifier.
+    pub fn layer_candidate(&self) -> Candidate {
+        let SimpleSigning { payload, annotations } = self.layer();
+        let blob = payload.clone();
+        let content = match self.content {
+            Content::Message(_) => UntrustedContent::SimpleSigning { payload, annotations },
+            Content::Envelope { .. } => UntrustedContent::Envelope { envelope: payload, annotations },
+        };
+        candidate(&blob, content)
+    }
+
+    /// The bundle as the registry adapter would hand it to the verifier.
+    pub fn bundle_candidate(&self) -> Candidate {
+        bundle_candidate(&self.bundle())
     }
 
     fn stamps(&self, signed: &Signed) -> impl Iterator<Item = String> {

@@ -1,8 +1,11 @@
 //! What verifiers know of an instance: `trusted_root.json` (sigstore/protobuf-specs, `sigstore_trustroot.proto`).
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use sealgate::signatures::TrustMaterial;
 use serde_json::{Value, json};
 use x509_cert::Certificate;
 use x509_cert::der::Encode;
@@ -71,6 +74,11 @@ impl TrustedRoot {
             root.certificate_authorities.extend(other.certificate_authorities.iter().cloned());
             root.timestamp_authorities.extend(other.timestamp_authorities.iter().cloned());
         })
+    }
+
+    /// As the verifier has it.
+    pub fn material(&self) -> Arc<TrustMaterial> {
+        Arc::new(TrustMaterial::from_json(&self.json().to_string()).unwrap())
     }
 
     /// As it is written.

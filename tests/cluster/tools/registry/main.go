@@ -1,10 +1,13 @@
 // Command registry serves an OCI registry from memory, with or without the referrers API, plain or with TLS and a password.
+// It prints the address on which it listens.
 package main
 
 import (
 	"crypto/subtle"
 	"flag"
+	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 
@@ -12,7 +15,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:5000", "address to listen on")
+	addr := flag.String("addr", "127.0.0.1:5000", "address to listen on; port 0 takes a free one")
 	referrers := flag.Bool("referrers", true, "serve the OCI 1.1 referrers API")
 	cert := flag.String("cert", "", "certificate file; with it and -key the registry serves TLS")
 	key := flag.String("key", "", "private key file")
@@ -30,10 +33,15 @@ func main() {
 		handler = authenticated(handler, *user, *password)
 	}
 	log.SetOutput(os.Stderr)
-	if *cert != "" {
-		log.Fatal(http.ListenAndServeTLS(*addr, *cert, *key, handler))
+	listener, err := net.Listen("tcp", *addr)
+	if err != nil {
+		log.Fatal(err)
 	}
-	log.Fatal(http.ListenAndServe(*addr, handler))
+	fmt.Println(listener.Addr())
+	if *cert != "" {
+		log.Fatal(http.ServeTLS(listener, handler, *cert, *key))
+	}
+	log.Fatal(http.Serve(listener, handler))
 }
 
 type discard struct{}
