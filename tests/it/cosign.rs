@@ -10,28 +10,34 @@
 //!         assert_eq!(ask(&twin.asked), twin.cosign.accepted, "{}, {:?}", case.name, twin.change);
 //!     }
 //! }
+//! signed.files;                                      // the same for files with a bundle beside them
 //! signed.trusted_root();                             // of the instance that has signed, as JSON
 //! ```
 
 mod command;
+mod files;
 mod keys;
 mod recipes;
 mod registry;
 mod world;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use keys::KeyKind;
-use recipes::recipes;
+use recipes::{files, images};
 use sealgate::signatures::TrustMaterial;
 use serde_json::Value;
 use world::World;
 
 /// All that was signed, with what it was signed against, which goes on being served.
 pub(crate) struct Signed {
-    /// The signatures.
+    /// The signatures of images.
     pub(crate) cases: Vec<SignedCase>,
+    /// The signatures of files.
+    pub(crate) files: Vec<SignedFile>,
     world: World,
 }
 
@@ -68,6 +74,8 @@ pub(crate) struct Twin {
 pub(crate) enum Change {
     /// All signatures were carried to another image of the repository.
     OtherImage,
+    /// The same bundle is shown with another file.
+    OtherFile,
     /// Another key of the same kind is demanded.
     OtherKey,
     /// Another identity of the same issuer is demanded.
@@ -106,6 +114,8 @@ pub(crate) enum Store {
     LayerInReferrer,
     /// A bundle in a referrer.
     Bundle,
+    /// A bundle in a file.
+    File,
 }
 
 /// The logs.
@@ -154,6 +164,45 @@ pub(crate) enum Signer {
     },
 }
 
+/// A file that was signed, and what cosign says of it.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedFile {
+    /// For people.
+    pub(crate) name: String,
+    /// How it was signed.
+    pub(crate) form: Form,
+    /// What is attested; `None` for a signature.
+    pub(crate) predicate: Option<Predicate>,
+    /// The bundle.
+    pub(crate) bundle: PathBuf,
+    /// The right question. A log is demanded where the form has one.
+    pub(crate) asked: AskedOfFile,
+    /// cosign's answer to it.
+    pub(crate) cosign: Verdict,
+    /// The same question with one change.
+    pub(crate) twins: Vec<TwinOfFile>,
+}
+
+/// A question about a file that should be answered with no.
+#[derive(Clone, Debug)]
+pub(crate) struct TwinOfFile {
+    /// What was changed.
+    pub(crate) change: Change,
+    /// The question.
+    pub(crate) asked: AskedOfFile,
+    /// cosign's answer to it.
+    pub(crate) cosign: Verdict,
+}
+
+/// A question: is this file signed so?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AskedOfFile {
+    /// The file.
+    pub(crate) artifact: PathBuf,
+    /// By whom.
+    pub(crate) signer: Signer,
+}
+
 /// A predicate type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Predicate {
@@ -191,8 +240,9 @@ pub(crate) fn signed() -> &'static Signed {
     static SIGNED: OnceLock<Signed> = OnceLock::new();
     SIGNED.get_or_init(|| {
         let world = World::start();
-        let cases = world::in_pairs(&recipes(), |recipe| world.make(recipe));
-        Signed { cases, world }
+        let cases = world::in_pairs(&images(), |recipe| world.make(recipe));
+        let files = world::in_pairs(&files(), |recipe| world.make_file(recipe));
+        Signed { cases, files, world }
     })
 }
 
@@ -206,6 +256,14 @@ fn cosign_accepts_what_it_signed_and_refuses_each_change() {
         }
         for twin in case.twins.iter().filter(|twin| twin.cosign.accepted) {
             wrong.push(format!("{}, {:?}: accepted\n{}", case.name, twin.change, twin.cosign.command));
+        }
+    }
+    for file in &signed.files {
+        if !file.cosign.accepted {
+            wrong.push(format!("{}\n{}\n{}", file.name, file.cosign.command, file.cosign.output));
+        }
+        for twin in file.twins.iter().filter(|twin| twin.cosign.accepted) {
+            wrong.push(format!("{}, {:?}: accepted\n{}", file.name, twin.change, twin.cosign.command));
         }
     }
     assert!(wrong.is_empty(), "{} surprises:\n{}", wrong.len(), wrong.join("\n"));
@@ -230,6 +288,18 @@ fn each_change_is_one_change() {
             ];
             assert_eq!(same.into_iter().filter(|same| !same).count(), 1, "{name}, {:?}", twin.change);
         }
+    }
+}
+
+#[test]
+fn bundles_of_files_are_bundles() {
+    for SignedFile { name, form, predicate, bundle, asked, twins, .. } in &signed().files {
+        let bundle: Value = serde_json::from_slice(&fs::read(bundle).unwrap()).unwrap();
+        assert_eq!(bundle["dsseEnvelope"].is_object(), predicate.is_some(), "{name}");
+        assert_eq!(bundle["messageSignature"].is_object(), predicate.is_none(), "{name}");
+        let entries = &bundle["verificationMaterial"]["tlogEntries"];
+        assert_eq!(entries.as_array().is_some_and(|entries| !entries.is_empty()), form.log != Log::None, "{name}");
+        assert!(twins.iter().all(|twin| twin.asked != *asked), "{name}");
     }
 }
 

@@ -9,13 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use sealgate::domain::Digest;
 use serde_json::{Value, json};
 
-use crate::support::signer::SigningKey;
-use crate::support::signer::{CERTIFICATE, SIGNATURE, SimpleSigning, statement};
+use crate::support::signer::{CERTIFICATE, SIGNATURE, Scheme, SigningKey, SimpleSigning, statement};
 use crate::support::sigstore::signing::{BUNDLE, TIMESTAMP};
 use crate::support::sigstore::x509::{SERVER_AUTH, TIME_STAMPING, dns, email, extension, permitted_names, uri};
 use crate::support::sigstore::{
-    Content, HashAlgorithm, Identity, Kind, NOW, Profile, Sct, Shape, Signing, Sigstore, Timestamp, TimestampAuthority,
-    TrustedLog, TrustedRoot as Root, Version,
+    Content, Entry, HashAlgorithm, Identity, Kind, NOW, Profile, Sct, Shape, Signing, Sigstore, Timestamp,
+    TimestampAuthority, TrustedLog, TrustedRoot as Root, Version,
 };
 
 const MANIFEST: &[u8] = b"an image manifest";
@@ -215,6 +214,66 @@ fn each_change_of_an_entry_shows() {
     under(|root| root.logs[0].window.end = Some(NOW + 2)).unwrap();
     let other_log = TrustedLog::new(&Sigstore::new("b").rekor, NOW);
     under(|root| root.logs.push(other_log)).unwrap();
+}
+
+#[test]
+fn each_change_of_an_entry_of_the_second_generation_shows() {
+    let sigstore = Sigstore::new("a");
+    let content = Content::statement(&statement(&image()));
+    let good = sigstore.keyless_v2(&Identity::github(), content.clone());
+    let after = |change: &dyn Fn(&mut Signing)| answer(&good.with(change).bundle(), &sigstore.trusted_root());
+    after(&|_| ()).unwrap();
+    refused(after(&|it| it.timestamps.clear()), "");
+    refused(after(&|it| it.entry().log = Sigstore::new("b").rekor_v2), "");
+    refused(after(&|it| it.entry().proof = false), "");
+    refused(after(&|it| it.entry().checkpoint = false), "");
+    refused(after(&|it| it.entry().edit_checkpoint.set(|text| *text = text.replacen("\n8\n", "\n8\nA", 1))), "");
+    refused(after(&|it| it.entry().edit_note.set(|note| *note = note.replace('\u{2014}', "-"))), "");
+    refused(after(&|it| it.entry().kind = Some(Kind::DsseV2)), "");
+    let other = sigstore.keyless_v2(&Identity::gitlab(), content);
+    refused(after(&|it| it.entry().about = Some(Box::new(other.clone()))), "");
+    let witness = Sigstore::new("witness").rekor_v2;
+    after(&|it| {
+        let witness = witness.clone();
+        it.entry().edit_note.set(move |note| {
+            let text = note.split_once("\n\n").unwrap().0.to_owned() + "\n";
+            note.push_str(&witness.note_signature(&text));
+        });
+    })
+    .unwrap();
+}
+
+#[test]
+fn several_entries_and_timestamps_lie_side_by_side() {
+    let sigstore = Sigstore::new("a");
+    let bundle = good().with(|it| {
+        it.entries.push(Entry { position: 6, ..sigstore.entry() });
+        it.timestamps.extend((2..5).map(|seconds| Timestamp::new(&sigstore.tsa, NOW + seconds)));
+    });
+    let material = &bundle.bundle()["verificationMaterial"];
+    let entries = material["tlogEntries"].as_array().unwrap();
+    assert_eq!(entries.iter().map(|entry| entry["logIndex"].as_str().unwrap()).collect::<Vec<_>>(), ["1005", "1006"]);
+    assert_eq!(material["timestampVerificationData"]["rfc3161Timestamps"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn rekor_v1_records_keys_of_each_kind() {
+    let sigstore = Sigstore::new("a");
+    let root = TrustedRoot::from_json(&sigstore.trusted_root().json().to_string()).unwrap();
+    let verifier = Verifier::new(&root).unwrap();
+    for scheme in [Scheme::P256, Scheme::P384, Scheme::RsaPkcs1] {
+        let key = SigningKey::generate(scheme);
+        let policy = PublicKeyVerificationPolicy::new(DerPublicKey::new(key.spki()));
+        let mut contents = vec![Content::statement(&statement(&image()))];
+        if HashAlgorithm::of(scheme) == HashAlgorithm::Sha256 {
+            contents.push(Content::Message(MANIFEST.to_vec())); // the crate reads no other hash in `hashedrekord`
+        }
+        for content in contents {
+            let signing = Signing::by_key(&key, content).with(|it| it.entries.push(sigstore.entry()));
+            let bundle = Bundle::from_json(&signing.bundle().to_string()).unwrap();
+            verifier.verify(MANIFEST, &bundle, &policy).unwrap_or_else(|e| panic!("{scheme:?}: {e}"));
+        }
+    }
 }
 
 #[test]

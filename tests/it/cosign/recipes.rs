@@ -38,8 +38,21 @@ const BUNDLE: Form = Form { store: Store::Bundle, ..LAYER };
 const BUNDLE_V1: Form = Form { log: Log::RekorV1, timestamp: true, ..BUNDLE };
 const BUNDLE_V2: Form = Form { log: Log::RekorV2, ..BUNDLE_V1 };
 
-/// All of them.
-pub(super) fn recipes() -> Vec<Recipe> {
+/// Files with a bundle beside them.
+pub(super) fn files() -> Vec<Recipe> {
+    const PLAIN: Form = Form { store: Store::File, ..BUNDLE };
+    const REKOR_V1: Form = Form { store: Store::File, ..BUNDLE_V1 };
+    const REKOR_V2: Form = Form { store: Store::File, ..BUNDLE_V2 };
+    let key = By::Key(KeyKind::P256);
+    let mut recipes: Vec<_> = [PLAIN, REKOR_V1, REKOR_V2].map(|form| signature(key, form)).into();
+    recipes.extend([REKOR_V1, REKOR_V2].map(|form| signature(By::GitHub, form)));
+    recipes.extend([PLAIN, REKOR_V1].map(|form| attestation(key, form, PREDICATES[0])));
+    recipes.push(attestation(By::GitHub, REKOR_V2, PREDICATES[0]));
+    recipes
+}
+
+/// Images.
+pub(super) fn images() -> Vec<Recipe> {
     let key = By::Key(KeyKind::P256);
     let with_key = [LAYER, LAYER_LOG, LAYER_IN_REFERRER, BUNDLE, BUNDLE_V1, BUNDLE_V2];
     let mut recipes: Vec<Recipe> = with_key.map(|form| signature(key, form)).into();
@@ -111,6 +124,7 @@ impl Recipe {
             (Store::Tag, Some(_)) => "tag .att",
             (Store::LayerInReferrer, _) => "layer in a referrer",
             (Store::Bundle, _) => "bundle",
+            (Store::File, _) => "bundle of a file",
         };
         let log = match log {
             Log::None => "no log",

@@ -39,7 +39,7 @@ impl Image {
         let config = Blob::new("application/vnd.oci.image.config.v1+json", CONFIG);
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": [],
-            "annotations": {"label": label},
+            "annotations": {"label": format!("{repository} {label}")},
         });
         Self { repository: repository.to_owned(), manifest: Blob::new(MANIFEST, manifest.to_string()) }
     }

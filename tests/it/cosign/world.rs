@@ -96,7 +96,9 @@ impl World {
             By::GitLab => Material::Token(self.service.token(&Identity::gitlab())),
             By::OwnPki => {
                 let pair = &self.keys[&KeyKind::P256];
-                let leaf = self.pki.certificate(email(OWN)).issue_for(&pair.spki());
+                let mut leaf = self.pki.certificate(email(OWN));
+                leaf.profile.not_after += 24 * 3600;
+                let leaf = leaf.issue_for(&pair.spki());
                 Material::Certified {
                     key: pair.private.clone(),
                     certificate: self.file("leaf.pem", &certificate_pem(&leaf)),
@@ -119,7 +121,8 @@ impl World {
         self.file("predicate.json", text)
     }
 
-    fn signer(&self, by: By) -> Signer {
+    /// Who signs, as a verifier is asked.
+    pub(super) fn signer(&self, by: By) -> Signer {
         match by {
             By::Key(kind) => Signer::Key(fs::read_to_string(&self.keys[&kind].public).unwrap()),
             By::Email => keyless(Identity::email()),
@@ -140,35 +143,31 @@ fn certificate(pki: &Pki) -> Signer {
     Signer::Certificate { root: pki.root_pem(), intermediates: pki.intermediates_pem(), identity: OWN.to_owned() }
 }
 
-/// The questions that differ in one thing besides the image.
-fn changes(form: Form, asked: &Asked) -> Vec<(Change, Asked)> {
-    let signed_by = |signer| Asked { signer, ..asked.clone() };
-    let mut changes = match &asked.signer {
-        Signer::Key(_) => {
-            let other = SigningKey::generate(Scheme::P256);
-            vec![(Change::OtherKey, signed_by(Signer::Key(other.pem())))]
-        }
+/// Other signers who differ in one thing.
+pub(super) fn other_signers(signer: &Signer) -> Vec<(Change, Signer)> {
+    match signer {
+        Signer::Key(_) => vec![(Change::OtherKey, Signer::Key(SigningKey::generate(Scheme::P256).pem()))],
         Signer::Keyless { identity, issuer } => {
             let other = identity.replace("main", "develop").replace("dev@", "ops@");
-            let other_issuer = format!("{issuer}.evil.test");
+            let evil = format!("{issuer}.evil.test");
             vec![
-                (Change::OtherIdentity, signed_by(Signer::Keyless { identity: other, issuer: issuer.clone() })),
-                (Change::OtherIssuer, signed_by(Signer::Keyless { identity: identity.clone(), issuer: other_issuer })),
+                (Change::OtherIdentity, Signer::Keyless { identity: other, issuer: issuer.clone() }),
+                (Change::OtherIssuer, Signer::Keyless { identity: identity.clone(), issuer: evil }),
             ]
         }
         Signer::Certificate { root, intermediates, identity } => {
-            let other = Signer::Certificate {
-                root: root.clone(),
-                intermediates: intermediates.clone(),
-                identity: format!("not-{identity}"),
-            };
+            let (root, intermediates) = (root.clone(), intermediates.clone());
+            let other = Signer::Certificate { root, intermediates, identity: format!("not-{identity}") };
             let now = jiff::Timestamp::now().as_second();
-            vec![
-                (Change::OtherIdentity, signed_by(other)),
-                (Change::OtherRoot, signed_by(certificate(&Pki::new("other", now)))),
-            ]
+            vec![(Change::OtherIdentity, other), (Change::OtherRoot, certificate(&Pki::new("other", now)))]
         }
-    };
+    }
+}
+
+/// The questions that differ in one thing besides the image.
+fn changes(form: Form, asked: &Asked) -> Vec<(Change, Asked)> {
+    let signed_by = |(change, signer)| (change, Asked { signer, ..asked.clone() });
+    let mut changes: Vec<_> = other_signers(&asked.signer).into_iter().map(signed_by).collect();
     if let Some(predicate) = asked.predicate {
         let other = PREDICATES.into_iter().find(|other| *other != predicate);
         changes.push((Change::OtherType, Asked { predicate: other, ..asked.clone() }));

@@ -57,6 +57,11 @@ impl Pushed {
         format!("sha256-{}.sig", self.digest.hex())
     }
 
+    /// The tag of its legacy attestations.
+    pub fn attestation_tag(&self) -> String {
+        format!("sha256-{}.att", self.digest.hex())
+    }
+
     /// The tag of its referrers.
     pub fn referrers_tag(&self) -> String {
         format!("sha256-{}", self.digest.hex())

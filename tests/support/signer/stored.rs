@@ -1,5 +1,7 @@
 //! How signatures lie in a registry: manifests, layers and indexes, byte for byte in cosign's shapes.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sealgate::domain::Digest;
 use serde_json::{Value, json};
 
@@ -99,13 +101,23 @@ pub fn bundle_referrer(bundle: &Value, subject: &Blob) -> Stored {
     let manifest = json!({
         "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": BUNDLE_V03, "config": config_descriptor,
         "layers": [layer.descriptor()],
-        "annotations": {
-            "dev.sigstore.bundle.content": "dsse-envelope",
-            "dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1",
-        },
+        "annotations": bundle_annotations(bundle),
         "subject": subject.descriptor(),
     });
     Stored::new(&manifest, vec![config, layer])
+}
+
+fn bundle_annotations(bundle: &Value) -> Value {
+    if bundle["messageSignature"].is_object() {
+        return json!({"dev.sigstore.bundle.content": "message-signature"});
+    }
+    let payload = bundle["dsseEnvelope"]["payload"].as_str().and_then(|text| STANDARD.decode(text).ok());
+    let statement: Option<Value> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
+    let predicate_type = statement.as_ref().and_then(|statement| statement["predicateType"].as_str());
+    json!({
+        "dev.sigstore.bundle.content": "dsse-envelope",
+        "dev.sigstore.bundle.predicateType": predicate_type.unwrap_or("https://sigstore.dev/cosign/sign/v1"),
+    })
 }
 
 /// The index at the tag `sha256-<hex>` (also the shape of the referrers API's answer), with cosign's entries: the artifact

@@ -12,7 +12,7 @@ use super::identity::{Identity, claim};
 use super::log::Log;
 use super::merkle::Hash;
 use super::x509::{Authority, Profile, extension};
-use crate::support::signer::SigningKey;
+use crate::support::signer::{Scheme, SigningKey};
 
 /// The certificate of a signer. Every field may be changed before it is issued.
 #[derive(Clone)]
@@ -116,9 +116,20 @@ impl Sct {
         sct.extend(self.log_id.unwrap_or_else(|| self.log.id()));
         sct.extend(time);
         sct.extend([0, 0]);
-        sct.extend([4, 3]); // SHA-256, ECDSA
+        sct.extend(tls_algorithm(self.log.key.scheme()));
         sct.extend(prefixed(2, &self.log.key.sign(&message)));
         sct
+    }
+}
+
+/// RFC 5246, section 7.4.1.4.1: hash and signature.
+fn tls_algorithm(scheme: Scheme) -> [u8; 2] {
+    match scheme {
+        Scheme::P256 | Scheme::P521Sha256 => [4, 3],
+        Scheme::P384 => [5, 3],
+        Scheme::P521 => [6, 3],
+        Scheme::RsaPkcs1 | Scheme::RsaPss => [4, 1],
+        Scheme::Ed25519 | Scheme::Ed25519ph => [8, 7],
     }
 }
 
