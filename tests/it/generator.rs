@@ -144,6 +144,15 @@ fn all_that_was_proven_is_there() {
 }
 
 #[test]
+fn workflows_and_pipelines_have_every_claim() {
+    let claims = |identity: Identity| identity.claims.into_keys().filter(|number| *number > 7).collect::<Vec<_>>();
+    let all: Vec<u8> = (8..=24).collect();
+    assert_eq!(claims(Identity::github()), all);
+    assert_eq!(claims(Identity::gitlab()), all);
+    assert_eq!(Identity::gitlab().subject, "https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main");
+}
+
+#[test]
 fn github_attests_without_logs() {
     let sigstore = Sigstore::new("github");
     let bundle = sigstore.github(&Identity::github(), Content::statement(&statement(&image()))).bundle();

@@ -12,6 +12,8 @@ pub(super) struct Recipe {
     pub(super) annotations: Vec<(&'static str, &'static str)>,
     /// An entry of the old kind `intoto`.
     pub(super) intoto: bool,
+    /// What is signed before it, of the same image.
+    pub(super) beside: Vec<Recipe>,
 }
 
 /// Who signs.
@@ -77,6 +79,17 @@ pub(super) fn images() -> Vec<Recipe> {
     recipes.push(Recipe { intoto: true, ..attestation(key, LAYER_LOG, PREDICATES[2]) });
     recipes.push(signature(By::OwnPki, LAYER));
     recipes.extend([LAYER, BUNDLE].map(|form| Recipe { annotations: vec![("stage", "prod")], ..signature(key, form) }));
+    let rsa = By::Key(KeyKind::Rsa2048);
+    let beside = |recipe, others: &[Recipe]| Recipe { beside: others.to_vec(), ..recipe };
+    recipes.extend([
+        beside(signature(key, LAYER), &[signature(rsa, LAYER), signature(By::GitLab, BUNDLE_V1)]),
+        beside(signature(By::GitHub, LAYER_LOG), &[signature(By::Email, LAYER_LOG), signature(key, LAYER)]),
+        beside(signature(key, BUNDLE), &[attestation(key, BUNDLE, PREDICATES[0]), signature(By::GitHub, BUNDLE_V2)]),
+        beside(
+            attestation(By::GitHub, BUNDLE_V1, PREDICATES[0]),
+            &[attestation(key, LAYER, PREDICATES[1]), attestation(By::GitLab, BUNDLE_V1, PREDICATES[0])],
+        ),
+    ]);
     let without_api = |recipe: Recipe| Recipe { form: Form { referrers_api: false, ..recipe.form }, ..recipe };
     recipes.extend(
         [
@@ -92,7 +105,7 @@ pub(super) fn images() -> Vec<Recipe> {
 }
 
 fn signature(by: By, form: Form) -> Recipe {
-    Recipe { by, form, predicate: None, annotations: Vec::new(), intoto: false }
+    Recipe { by, form, predicate: None, annotations: Vec::new(), intoto: false, beside: Vec::new() }
 }
 
 fn attestation(by: By, form: Form, predicate: Predicate) -> Recipe {
@@ -136,6 +149,7 @@ impl Recipe {
             self.predicate.map(|predicate| predicate.name),
             self.intoto.then_some("intoto entry"),
             (!self.annotations.is_empty()).then_some("annotated"),
+            (!self.beside.is_empty()).then_some("beside others"),
             (!referrers_api).then_some("no referrers API"),
         ];
         let parts = [&by, store, log].into_iter().chain(more.into_iter().flatten());

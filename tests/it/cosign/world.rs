@@ -62,8 +62,10 @@ impl World {
         let registry = if recipe.form.referrers_api { &self.with_api } else { &self.without_api };
         let repository = name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-").replace("--", "-");
         let image = registry.push(&repository, "v1");
-        let signed = run(sign(self, recipe, &registry.reference(&image)));
-        assert!(signed.accepted, "{name}: cosign can't sign\n{}\n{}", signed.command, signed.output);
+        for recipe in recipe.beside.iter().chain([recipe]) {
+            let signed = run(sign(self, recipe, &registry.reference(&image)));
+            assert!(signed.accepted, "{name}: cosign can't sign\n{}\n{}", signed.command, signed.output);
+        }
         let other = registry.push(&repository, "v2");
         registry.carry(&image, &other);
 
