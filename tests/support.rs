@@ -17,5 +17,7 @@ pub mod registry;
 pub mod signer;
 #[path = "support/sigstore.rs"]
 pub mod sigstore;
+#[path = "support/tuf.rs"]
+pub mod tuf;
 #[path = "support/verifier.rs"]
 pub mod verifier;

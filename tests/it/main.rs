@@ -33,3 +33,4 @@ mod roots;
 mod scoreboard;
 mod server;
 mod signatures;
+mod trust;

@@ -271,14 +271,9 @@ impl Kept {
         metrics.trusted_root(&self.name, origin, age, expires.map(Timestamp::as_second));
 
         let is_near = expires.is_some_and(|expires| now.duration_until(expires) < NEAR);
-        if trouble.is_none() && !is_near {
-            self.reminded = None;
+        if !self.is_to_be_said(trouble.is_some() || is_near, now) {
             return;
         }
-        if self.reminded.is_some_and(|reminded| now.duration_since(reminded) < REMINDER) {
-            return;
-        }
-        self.reminded = Some(now);
         let problem = trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
         let expires = expires.map(|expires| expires.to_string()).unwrap_or_default();
         let root = &self.name;
@@ -289,6 +284,18 @@ impl Kept {
                 warn!(root, problem, expires, "trusted root is not as it should be; the last good one stays in use");
             }
         }
+    }
+
+    /// Trouble is said at once, and every hour for as long as it lasts.
+    fn is_to_be_said(&mut self, is_trouble: bool, now: Timestamp) -> bool {
+        if !is_trouble {
+            self.reminded = None;
+        }
+        let is_due = self.reminded.is_none_or(|reminded| now.duration_since(reminded) >= REMINDER);
+        if is_trouble && is_due {
+            self.reminded = Some(now);
+        }
+        is_trouble && is_due
     }
 
     /// How the `TrustedRoot` stands, if there is one.
@@ -340,11 +347,11 @@ fn back_off(failures: u32) -> SignedDuration {
     RETRY.checked_mul(doubled).unwrap_or(RETRY_AT_MOST).min(RETRY_AT_MOST)
 }
 
-/// Up to a tenth later, so that replicas don't ask all at once.
+/// Up to a tenth sooner, so that replicas don't ask all at once.
 fn jittered(pause: SignedDuration) -> SignedDuration {
     let random = i32::try_from(RandomState::new().build_hasher().finish() % 100).unwrap_or_default();
-    let extra = pause.checked_mul(random).and_then(|all| all.checked_div(1000)).unwrap_or_default();
-    pause.checked_add(extra).unwrap_or(pause)
+    let less = pause.checked_mul(random).and_then(|all| all.checked_div(1000)).unwrap_or_default();
+    pause.checked_sub(less).unwrap_or(pause)
 }
 
 fn copied_on(now: Timestamp) -> Timestamp {
@@ -352,3 +359,6 @@ fn copied_on(now: Timestamp) -> Timestamp {
     let midnight = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
     midnight.map_or(now, |midnight| midnight.timestamp())
 }
+
+#[cfg(test)]
+mod tests;
