@@ -13,7 +13,7 @@ pub(super) struct Recipe {
     /// An entry of the old kind `intoto`.
     pub(super) intoto: bool,
     /// What is signed before it, of the same image.
-    pub(super) beside: Vec<Recipe>,
+    pub(super) beside: Vec<Self>,
 }
 
 /// Who signs.
