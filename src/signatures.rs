@@ -2,14 +2,19 @@
 //!
 //! Pure: no network, no clock, no Kubernetes. Bytes come from `registry` through the verifier, keys from policies.
 
+pub mod certificate;
 pub mod key;
 pub mod trust;
 
 mod adapter;
+mod artifact;
 mod bundle;
 mod claim;
 mod dsse;
 mod json;
+mod log;
+mod material;
+mod proof;
 mod scheme;
 mod simple_signing;
 
@@ -20,12 +25,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::claim::{Claim, Message, Signer, Subject};
+use self::claim::{Claim, Subject};
+use self::proof::Proofs;
 use crate::domain::text::{Foreign, foreign};
-use crate::domain::{Digest, Finding, PinnedImage, Rejection};
+use crate::domain::{Digest, Finding, IdentityPattern, PinnedImage, Rejection, SignerIdentity};
 
+pub use artifact::{Artifact, VerifiedArtifact, verify_artifact};
+pub use certificate::{CertificateRoots, RootsError};
 pub use key::{KeyError, PublicKey};
 pub use trust::{RootsCell, TrustError, TrustMaterial, TrustedRoots};
+
+/// The predicate type that says "image signature".
+const IMAGE_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// Signature material as it was found: nothing in it is to be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +115,22 @@ pub enum SignerDemand<'a> {
         /// Whose logs and timestamps count; without it they are only compared with the signature.
         root: Option<&'a TrustMaterial>,
     },
+    /// One of these identities, with a short-lived certificate of the trusted root.
+    Keyless {
+        /// Whose certificates, logs and timestamps count.
+        root: &'a TrustMaterial,
+        /// Any of them.
+        identities: &'a [IdentityPattern],
+    },
+    /// One of these identities, with a certificate of an own PKI.
+    Certificate {
+        /// The roots of that PKI.
+        roots: &'a CertificateRoots,
+        /// Whose logs and timestamps count; without it the certificate must be valid now.
+        root: Option<&'a TrustMaterial>,
+        /// Any of them.
+        identities: &'a [IdentityPattern],
+    },
 }
 
 /// What must be proven of transparency logs.
@@ -147,6 +174,10 @@ pub struct VerifiedSignature {
 pub enum Signatory {
     /// The holder of this key: algorithm and fingerprint.
     Key(String),
+    /// The holder of a short-lived certificate of a trusted root.
+    Keyless(Arc<SignerIdentity>),
+    /// The holder of a certificate of an own PKI.
+    Certificate(Arc<SignerIdentity>),
 }
 
 /// What was proven beside the signature itself.
@@ -209,6 +240,10 @@ impl fmt::Display for Signatory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => f.write_str(key),
+            Self::Keyless(identity) | Self::Certificate(identity) => match &identity.issuer {
+                Some(issuer) => write!(f, "{} (issuer {})", identity.subject, Foreign(issuer)),
+                None => identity.subject.fmt(f),
+            },
         }
     }
 }
@@ -237,11 +272,12 @@ impl fmt::Display for Place {
 /// Verifies one candidate for one image against one demand.
 ///
 /// 1. Structure: exactly one signature, in canonical base64, over a payload of a known type that names its images by
-///    SHA-256 and says "image signature". What reads in two ways is refused.
-/// 2. Image: one of the digests that the payload names is the image's.
-/// 3. Signer: a bare key, and where the bundle has its fingerprint, the demanded one. Never a certificate.
-/// 4. Signature: over the raw bytes of the payload, by the demanded key.
-/// 5. Annotations: all that are demanded, from the payload that has just been verified.
+///    SHA-256. What reads in two ways is refused, and so is what has more parts than are looked at.
+/// 2. Content: it says "image signature", or is a statement of the demanded type.
+/// 3. Image: one of the digests that the payload names is the image's.
+/// 4. Signer: the demanded kind, with all that must be proven of the signature and of what lies beside it.
+/// 5. Identity: the certificate names one that is accepted.
+/// 6. Annotations: all that are demanded, from the payload that has just been verified.
 ///
 /// The order is that of the answers: an annotation in a bad signature is never looked at.
 pub fn verify(
@@ -251,18 +287,23 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<VerifiedSignature, Finding> {
     let claim = read(candidate)?;
-    check(&claim, candidate, image, demand, now)
+    let mut proofs = Proofs::new(&claim, image.digest(), now);
+    Ok(check(&claim, &mut proofs, candidate, image.digest(), demand)?)
 }
 
-/// The same for several demands, in their order: the candidate is read once.
+/// The same for several demands, in their order: the candidate is read once, and what several of them ask is proven once.
 pub fn verify_each<'d>(
     candidate: &Candidate,
     image: &PinnedImage,
     demands: impl IntoIterator<Item = Demand<'d>>,
     now: Timestamp,
 ) -> Vec<Result<VerifiedSignature, Finding>> {
-    let claim = read(candidate);
-    let answer = |demand| check(claim.as_ref().map_err(Clone::clone)?, candidate, image, demand, now);
+    let claim = match read(candidate) {
+        Ok(claim) => claim,
+        Err(rejection) => return demands.into_iter().map(|_| Err(rejection.clone().into())).collect(),
+    };
+    let mut proofs = Proofs::new(&claim, image.digest(), now);
+    let answer = |demand| Ok(check(&claim, &mut proofs, candidate, image.digest(), demand)?);
     demands.into_iter().map(answer).collect()
 }
 
@@ -271,71 +312,67 @@ fn read(candidate: &Candidate) -> Result<Claim<'_>, Rejection> {
     match &candidate.content {
         UntrustedContent::Bundle(bytes) => bundle::read(bytes),
         UntrustedContent::SimpleSigning { payload, annotations } => simple_signing::read(payload, annotations),
-        UntrustedContent::Envelope { .. } => {
-            Err(claim::malformed("attestations behind tags are read in the next step"))
-        }
+        UntrustedContent::Envelope { envelope, annotations } => dsse::read_layer(envelope, annotations),
     }
 }
 
-/// Checks 2 to 5.
+/// Checks 2 to 6.
 fn check(
     claim: &Claim<'_>,
+    proofs: &mut Proofs<'_, '_>,
     candidate: &Candidate,
-    image: &PinnedImage,
+    image: &Digest,
     demand: Demand<'_>,
-    _now: Timestamp,
-) -> Result<VerifiedSignature, Finding> {
-    let SignerDemand::Key { key, .. } = demand.signer;
-    let ContentDemand::Image { annotations } = demand.content else {
-        return Err(Rejection::Internal("attestations are verified in the next step").into());
-    };
+) -> Result<VerifiedSignature, Rejection> {
     // 2.
-    let mut subjects = claim.subjects.iter().filter(|subject| subject.digest == *image.digest());
-    let first = subjects.next().ok_or_else(|| Rejection::DigestMismatch { signed: claim.names() })?;
+    check_content(claim, demand.content)?;
     // 3.
-    check_signer(&claim.signer, key)?;
-    // 4.
-    check_signature(claim, image, key)?;
-    // 5. Where the payload names the image several times, one of those places must have them all.
-    subjects
-        .map(|subject| check_annotations(subject, annotations))
-        .fold(check_annotations(first, annotations), Result::or)?;
-    Ok(VerifiedSignature {
-        origin: candidate.origin.clone(),
-        form: claim.form,
-        signer: Signatory::Key(key.to_string()),
-        proof: Proof::default(),
-        statement: None,
-    })
-}
-
-fn check_signer(signer: &Signer, key: &PublicKey) -> Result<(), Rejection> {
-    match signer {
-        Signer::Key { hint: None } => Ok(()),
-        Signer::Key { hint: Some(hint) } if *hint == key.hint() => Ok(()),
-        Signer::Key { hint: Some(hint) } => Err(Rejection::SignerMismatch(format!(
-            "the signature says that key SHA256:{} made it, and the policy demands the {key}",
-            Foreign(hint)
-        ))),
-        Signer::Certificate => Err(Rejection::SignerMismatch(format!(
-            "the signature was made with a certificate, and the policy demands the {key}"
-        ))),
-    }
-}
-
-fn check_signature(claim: &Claim<'_>, image: &PinnedImage, key: &PublicKey) -> Result<(), Rejection> {
-    let verifies = match &claim.message {
-        Message::Bytes(bytes) => key.verifies(bytes, &claim.signature),
-        Message::Manifest => key.verifies_digest(image.digest(), &claim.signature),
+    let mut subjects = claim.content.subjects.iter().filter(|subject| subject.digest == *image);
+    let first = subjects.next().ok_or_else(|| Rejection::DigestMismatch { signed: claim.names() })?;
+    // 4. and 5.
+    let (signer, proof) = check_signer(proofs, demand)?;
+    // 6. Where the payload names the image several times, one of those places must have them all.
+    let statement = match demand.content {
+        ContentDemand::Image { annotations } => {
+            subjects
+                .map(|subject| check_annotations(subject, annotations))
+                .fold(check_annotations(first, annotations), Result::or)?;
+            None
+        }
+        ContentDemand::Attestation { .. } => Some(Arc::new(dsse::statement(&claim.content)?)),
     };
-    match claim.message {
-        _ if verifies => Ok(()),
-        Message::Manifest if !key.needs_only_digest() => Err(Rejection::SignerMismatch(format!(
-            "a signature over the manifest itself can be checked only where it was made over its SHA-256, \
-             which the {key} need not have done; sign with `cosign sign`"
-        ))),
-        Message::Bytes(_) | Message::Manifest => Err(Rejection::SignatureInvalid { key: key.to_string() }),
+    Ok(VerifiedSignature { origin: candidate.origin.clone(), form: claim.form, signer, proof, statement })
+}
+
+/// An attestation by the right signer is no image signature, and the other way round.
+fn check_content(claim: &Claim<'_>, demand: ContentDemand<'_>) -> Result<(), Rejection> {
+    let found = claim.content.predicate_type.as_deref();
+    match demand {
+        ContentDemand::Image { .. } if claim.is_image_signature() => Ok(()),
+        ContentDemand::Image { .. } => {
+            Err(Rejection::NotAnImageSignature { predicate_type: foreign(found.unwrap_or_default()) })
+        }
+        ContentDemand::Attestation { predicate_type } if found == Some(predicate_type) => Ok(()),
+        ContentDemand::Attestation { predicate_type } => Err(Rejection::OtherStatement {
+            expected: foreign(predicate_type),
+            found: found.map_or_else(|| "an image signature".to_owned(), foreign),
+        }),
     }
+}
+
+/// Checks 4 and 5, for images and for artifacts.
+fn check_signer(proofs: &mut Proofs<'_, '_>, demand: Demand<'_>) -> Result<(Signatory, Proof), Rejection> {
+    let (proof, identity) = proofs.answer(demand.signer, demand.log)?;
+    let named = |identities: &[IdentityPattern]| match identity {
+        Some(identity) => IdentityPattern::accept(identities, &identity).map(|_| identity.clone()),
+        None => Err(Rejection::Internal("a certificate was verified that names nobody")),
+    };
+    let signer = match demand.signer {
+        SignerDemand::Key { key, .. } => Signatory::Key(key.to_string()),
+        SignerDemand::Keyless { identities, .. } => Signatory::Keyless(named(identities)?),
+        SignerDemand::Certificate { identities, .. } => Signatory::Certificate(named(identities)?),
+    };
+    Ok((signer, proof))
 }
 
 /// Whether all demanded annotations stand at the subject, as strings.

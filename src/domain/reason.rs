@@ -12,6 +12,8 @@ use super::reference::ReferenceError;
 /// The coarse reason of a denial: a fixed set, for dashboards and for comparing products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Class {
+    /// A demanded statement about the image is missing, or says something that the policy refuses.
+    Attestation,
     /// A signature is there, but it is not one of ours for this image.
     BadSignature,
     /// The image reference can't be read.
@@ -48,6 +50,7 @@ impl Class {
     /// The word for it, as in `unsigned`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Attestation => "attestation",
             Self::BadSignature => "bad-signature",
             Self::BadReference => "bad-reference",
             Self::IdentityMismatch => "identity-mismatch",
@@ -80,6 +83,14 @@ pub enum Rejection {
         /// The value in the signed payload.
         found: Option<String>,
     },
+    /// A demanded statement is there, and what it says is refused.
+    #[error("the attestation {name} is refused: {problem}")]
+    AttestationRefused {
+        /// The name of the demand.
+        name: String,
+        /// Which condition does not hold.
+        problem: String,
+    },
     /// The image reference can't be read.
     #[error("not a valid image reference: {0}")]
     BadReference(#[from] ReferenceError),
@@ -101,9 +112,27 @@ pub enum Rejection {
     /// A fault of our own; the log has the details.
     #[error("internal error: {0}")]
     Internal(&'static str),
+    /// A log entry beside the signature is not about it, or not proven to be in its log.
+    #[error("the transparency log entry beside the signature is refused: {0}")]
+    LogInvalid(String),
+    /// The policy demands an entry in a transparency log.
+    #[error(
+        "the signature has no proven entry in a transparency log, and the policy demands one (transparencyLog: Required)"
+    )]
+    LogRequired,
     /// The object is not what its kind promises.
     #[error("the object can't be read: {0}")]
     MalformedObject(String),
+    /// No statement of the demanded type by anyone who may make it.
+    #[error("no attestation {name} (type {predicate_type}) by an accepted signer; looked at {looked_at}")]
+    NoAttestation {
+        /// The name of the demand.
+        name: String,
+        /// The predicate type.
+        predicate_type: String,
+        /// Where, and what was found instead.
+        looked_at: String,
+    },
     /// No policy that governs the namespace matches the image.
     #[error(
         "no policy matches this image, and unmatched images are refused in namespaces that policies govern (governed here by: {governing})"
@@ -112,6 +141,11 @@ pub enum Rejection {
         /// Names of the policies that govern the namespace.
         governing: String,
     },
+    /// Nothing says when a certificate was used that is long over.
+    #[error(
+        "nothing proves when the certificate signed: there is neither a signed entry of a log that tells the time nor a timestamp by an authority of the trusted root"
+    )]
+    NoSigningTime,
     /// Every place where signatures may lie has answered, and there is none.
     #[error("no image signature found; looked at {looked_at}")]
     NoSignature {
@@ -132,6 +166,14 @@ pub enum Rejection {
         /// The digest that was verified.
         digest: Digest,
     },
+    /// A statement of another type than the demanded one, or no statement at all.
+    #[error("this is {found}, and the policy demands an attestation of type {expected}")]
+    OtherStatement {
+        /// The demanded predicate type.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
     /// The policy is stored but can't be used.
     #[error("the policy can't be used: {0}")]
     PolicyError(String),
@@ -144,12 +186,25 @@ pub enum Rejection {
         /// The key, as [`crate::domain`] users know it: algorithm and fingerprint.
         key: String,
     },
+    /// The signature has more parts than are looked at.
+    #[error("{found} {what}; at most {limit} are looked at")]
+    SignatureLimit {
+        /// The parts.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many are looked at.
+        limit: usize,
+    },
     /// The signature, its payload or its envelope can't be read.
     #[error("the signature can't be read: {0}")]
     SignatureMalformed(String),
     /// A `static: Deny` authority.
     #[error("the policy refuses this image without looking (static: Deny)")]
     StaticDeny,
+    /// A timestamp beside the signature is not by an authority of the trusted root, or of a time to come.
+    #[error("a time beside the signature is refused: {0}")]
+    TimestampInvalid(String),
     /// More images in one object than are looked at, distinct ones or all.
     #[error("{found} images in one object; at most {limit} are verified")]
     TooManyImages {
@@ -332,21 +387,28 @@ impl Rejection {
     pub fn code(&self) -> &'static str {
         match self {
             Self::AnnotationMismatch { .. } => "ANNOTATION_MISMATCH",
+            Self::AttestationRefused { .. } => "ATTESTATION_REFUSED",
             Self::BadReference(_) => "BAD_REFERENCE",
             Self::CertificateInvalid(_) => "CERTIFICATE_INVALID",
             Self::DigestMismatch { .. } => "DIGEST_MISMATCH",
             Self::IdentityMismatch(_) => "IDENTITY_MISMATCH",
             Self::ImageNotFound => "IMAGE_NOT_FOUND",
             Self::Internal(_) => "INTERNAL_ERROR",
+            Self::LogInvalid(_) => "LOG_INVALID",
+            Self::LogRequired => "LOG_REQUIRED",
             Self::MalformedObject(_) => "MALFORMED_OBJECT",
             Self::NoPolicy { .. } | Self::Ungoverned => "NO_POLICY",
             Self::NoSignature { .. } | Self::NotAnImageSignature { .. } => "NO_SIGNATURE",
+            Self::NoSigningTime => "NO_SIGNING_TIME",
             Self::NotPinned { .. } => "NOT_PINNED",
+            Self::NoAttestation { .. } | Self::OtherStatement { .. } => "NO_ATTESTATION",
             Self::PolicyError(_) => "POLICY_ERROR",
             Self::SignerMismatch(_) => "SIGNER_MISMATCH",
             Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
+            Self::SignatureLimit { .. } => "SIGNATURE_LIMIT",
             Self::SignatureMalformed(_) => "SIGNATURE_MALFORMED",
             Self::StaticDeny => "STATIC_DENY",
+            Self::TimestampInvalid(_) => "TIMESTAMP_INVALID",
             Self::TooManyImages { .. } => "TOO_MANY_IMAGES",
             Self::TooManySignatures { .. } => "TOO_MANY_SIGNATURES",
             Self::TrustRoot(_) => "TRUST_ROOT_MISMATCH",
@@ -360,9 +422,16 @@ impl Rejection {
             Self::AnnotationMismatch { .. }
             | Self::CertificateInvalid(_)
             | Self::DigestMismatch { .. }
+            | Self::LogInvalid(_)
+            | Self::LogRequired
+            | Self::NoSigningTime
             | Self::SignerMismatch(_)
             | Self::SignatureInvalid { .. }
-            | Self::SignatureMalformed(_) => Class::BadSignature,
+            | Self::SignatureMalformed(_)
+            | Self::TimestampInvalid(_) => Class::BadSignature,
+            Self::AttestationRefused { .. } | Self::NoAttestation { .. } | Self::OtherStatement { .. } => {
+                Class::Attestation
+            }
             Self::BadReference(_) => Class::BadReference,
             Self::IdentityMismatch(_) => Class::IdentityMismatch,
             Self::ImageNotFound => Class::NotFound,
@@ -372,7 +441,9 @@ impl Rejection {
             Self::NotPinned { .. } => Class::NotPinned,
             Self::PolicyError(_) => Class::PolicyError,
             Self::StaticDeny => Class::StaticDeny,
-            Self::TooManyImages { .. } | Self::TooManySignatures { .. } => Class::LimitExceeded,
+            Self::SignatureLimit { .. } | Self::TooManyImages { .. } | Self::TooManySignatures { .. } => {
+                Class::LimitExceeded
+            }
             Self::TrustRoot(_) => Class::TrustRoot,
         }
     }
@@ -380,13 +451,17 @@ impl Rejection {
     /// How near a signature came to being accepted. Of several bad signatures the nearest one is reported.
     pub fn nearness(&self) -> u8 {
         match self {
-            Self::AnnotationMismatch { .. } => 8,
-            Self::IdentityMismatch(_) => 7,
-            Self::DigestMismatch { .. } => 6,
-            Self::TrustRoot(_) => 5,
-            Self::SignatureInvalid { .. } => 4,
-            Self::SignerMismatch(_) => 3,
-            Self::CertificateInvalid(_) => 2,
+            Self::AttestationRefused { .. } => 12,
+            Self::AnnotationMismatch { .. } => 11,
+            Self::IdentityMismatch(_) => 10,
+            Self::DigestMismatch { .. } => 9,
+            Self::LogRequired | Self::NoSigningTime => 8,
+            Self::LogInvalid(_) | Self::TimestampInvalid(_) => 7,
+            Self::TrustRoot(_) => 6,
+            Self::SignatureInvalid { .. } => 5,
+            Self::SignerMismatch(_) => 4,
+            Self::CertificateInvalid(_) => 3,
+            Self::SignatureLimit { .. } => 2,
             Self::SignatureMalformed(_) => 1,
             _ => 0,
         }
@@ -468,9 +543,10 @@ impl From<Unavailable> for Finding {
 }
 
 /// Every code that exists, for the documentation and its test.
-pub const CODES: [&str; 33] = [
+pub const CODES: [&str; 40] = [
     "ADDRESS_BLOCKED",
     "ANNOTATION_MISMATCH",
+    "ATTESTATION_REFUSED",
     "BAD_REFERENCE",
     "CERTIFICATE_INVALID",
     "DEADLINE_EXCEEDED",
@@ -478,11 +554,15 @@ pub const CODES: [&str; 33] = [
     "IDENTITY_MISMATCH",
     "IMAGE_NOT_FOUND",
     "INTERNAL_ERROR",
+    "LOG_INVALID",
+    "LOG_REQUIRED",
     "MALFORMED_OBJECT",
     "NOT_PINNED",
     "NOT_READY",
+    "NO_ATTESTATION",
     "NO_POLICY",
     "NO_SIGNATURE",
+    "NO_SIGNING_TIME",
     "OVERLOADED",
     "POLICY_ERROR",
     "REGISTRY_ERROR",
@@ -494,9 +574,11 @@ pub const CODES: [&str; 33] = [
     "REGISTRY_UNAUTHORIZED",
     "REGISTRY_UNREACHABLE",
     "SIGNATURE_INVALID",
+    "SIGNATURE_LIMIT",
     "SIGNATURE_MALFORMED",
     "SIGNER_MISMATCH",
     "STATIC_DENY",
+    "TIMESTAMP_INVALID",
     "TOO_MANY_IMAGES",
     "TOO_MANY_SIGNATURES",
     "TRUSTED_ROOT_UNAVAILABLE",

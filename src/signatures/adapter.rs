@@ -1,38 +1,188 @@
-//! The one place that names the `sigstore` crate (docs/adr/0001-sigstore-crate.md): bundles cross it as JSON, keys and
-//! signatures as bytes, and none of its types leave this folder.
+//! The one place that names the `sigstore` crate (docs/adr/0001-sigstore-crate.md): bundles and trusted roots cross it as
+//! JSON, keys and signatures as bytes, and none of its types leave this folder.
 
-pub(super) use ::sigstore::crypto::SigningScheme;
+mod errors;
+mod logged;
+
+pub(super) use ::sigstore::crypto::{Checkpoint, SigningScheme};
 pub(super) use ::sigstore::types::{
-    DsseEnvelope, HashAlgorithm, MessageSignature, SignatureContent, VerificationMaterialContent,
+    Bundle, DsseEnvelope, HashAlgorithm, MessageSignature, SignatureContent, TransparencyLogEntry,
+    VerificationMaterialContent,
 };
+pub(super) use logged::{Hashed, Logged, Verifier as LoggedVerifier};
 
-use ::sigstore::Verifier;
-use ::sigstore::crypto::VerificationKey;
+use ::sigstore::crypto::{Keyring, VerificationKey};
 use ::sigstore::trust_root::TrustedRoot;
-use ::sigstore::types::{Bundle, DerPublicKey, SignatureBytes};
+use ::sigstore::tsa::{TsaAuthority, verify_timestamp_for_authority};
+use ::sigstore::types::{Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimestampToken};
+use ::sigstore::{VerificationPolicy, Verifier};
+use jiff::Timestamp;
 use serde_json::Value;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode};
 
 use super::trust::TrustError;
 use crate::domain::text::foreign;
+use crate::domain::{Digest, Rejection};
 
 /// A trusted root as the crate has prepared it.
 pub(super) struct Anchors {
-    #[expect(dead_code, reason = "certificates are verified in the next step")]
     verifier: Verifier,
+    root: TrustedRoot,
+    logs: Keyring,
+    timestamp_authorities: Vec<TsaAuthority>,
+    /// The names of all certificate authorities, DER.
+    authorities: Vec<Vec<u8>>,
+}
+
+/// What a certificate is said to have signed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signed<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// What has this digest.
+    Digest(&'a Digest),
 }
 
 impl Anchors {
     pub(super) fn from_json(text: &str) -> Result<Self, TrustError> {
-        let root = TrustedRoot::from_json(text).map_err(|e| TrustError::Unreadable(foreign(&e.to_string())))?;
-        let verifier = Verifier::new(&root).map_err(|e| TrustError::Unusable(foreign(&e.to_string())))?;
-        Ok(Self { verifier })
+        let unusable = |problem: &dyn std::fmt::Display| TrustError::Unusable(foreign(&problem.to_string()));
+        let unreadable = |e: serde_json::Error| TrustError::Unreadable(foreign(&e.to_string()));
+        let mut document: Value = serde_json::from_str(text).map_err(unreadable)?;
+        complete(&mut document);
+        let root: TrustedRoot = serde_json::from_value(document).map_err(unreadable)?;
+        let verifier = Verifier::new(&root).map_err(|e| unusable(&e))?;
+        let logs = root.rekor_keys().map_err(|e| unusable(&e))?;
+        if root.certificate_authorities.is_empty() && logs.is_empty() && root.timestamp_authorities.is_empty() {
+            return Err(TrustError::Unusable("it has no certificate authority, log or timestamp authority".to_owned()));
+        }
+        let timestamp_authorities = root.tsa_authorities();
+        let subject = |der: &[u8]| Certificate::from_der(der).ok()?.tbs_certificate.subject.to_der().ok();
+        let authorities = root.fulcio_certs().iter().filter_map(|der| subject(der.as_bytes())).collect();
+        Ok(Self { verifier, root, logs, timestamp_authorities, authorities })
     }
+
+    /// How many certificate authorities, logs and timestamp authorities there are.
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        (self.root.certificate_authorities.len(), self.root.tlogs.len(), self.root.timestamp_authorities.len())
+    }
+
+    /// When the last certificate authority ends; nothing where one has no end.
+    pub(super) fn authorities_end(&self) -> Option<Timestamp> {
+        let ends = self.root.certificate_authorities.iter().map(|ca| ca.valid_for.and_then(|window| window.end));
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// The log that an entry says it is in, by its address; nothing where it is none of these.
+    pub(super) fn log_of(&self, entry: &TransparencyLogEntry) -> Option<&str> {
+        let log = self.root.tlogs.iter().find(|log| log.log_id.key_id.as_bytes() == entry.log_id.key_id.as_bytes());
+        log.map(|log| log.base_url.as_str())
+    }
+
+    /// Whether timestamps can be verified at all.
+    pub(super) fn has_timestamp_authorities(&self) -> bool {
+        !self.timestamp_authorities.is_empty()
+    }
+
+    /// Whether a certificate (DER) says that one of the authorities issued it.
+    pub(super) fn claims_issuer(&self, certificate: &[u8]) -> bool {
+        let issuer = |certificate: Certificate| certificate.tbs_certificate.issuer.to_der().ok();
+        let issuer = Certificate::from_der(certificate).ok().and_then(issuer);
+        issuer.is_some_and(|issuer| self.authorities.contains(&issuer))
+    }
+
+    /// Verifies a bundle with a certificate of these authorities: times, chain, certificate transparency, log entries where
+    /// there are any, the signature, and that all of it is about the same. Whom the certificate names is not looked at.
+    /// Answers all times that were proven.
+    pub(super) fn verify(&self, bundle: &Bundle, signed: Signed<'_>) -> Result<Vec<Timestamp>, Rejection> {
+        let mut policy = VerificationPolicy::any_identity();
+        if self.root.ctlogs.is_empty() {
+            policy = policy.skip_sct();
+        }
+        if bundle.verification_material.tlog_entries.is_empty() {
+            policy = policy.skip_tlog_unsafe();
+        }
+        let artifact = match signed {
+            Signed::Bytes(bytes) => Artifact::from_blob(bytes),
+            Signed::Digest(digest) => Artifact::from(Sha256Hash::new(*digest.as_bytes())),
+        };
+        let verified = self.verifier.verify(artifact, bundle, &policy);
+        let result = verified.map_err(|error| errors::rejection(&error, self, bundle))?;
+        Ok(result.verified_timestamps().to_vec())
+    }
+
+    /// Verifies one timestamp of a bundle.
+    pub(super) fn timestamp(&self, token: &TimestampToken, signature: &[u8]) -> Result<Timestamp, Rejection> {
+        let signature = SignatureBytes::from_bytes(signature);
+        let mut problem = "the trusted root names no timestamp authority".to_owned();
+        for authority in &self.timestamp_authorities {
+            match verify_timestamp_for_authority(token, &signature, authority) {
+                Ok(time) => return Ok(time),
+                Err(error) => problem = error.to_string(),
+            }
+        }
+        Err(Rejection::TimestampInvalid(foreign(&problem)))
+    }
+
+    /// Whether the log of an entry signed this promise, with a key that was valid at that time.
+    pub(super) fn promises(
+        &self,
+        entry: &TransparencyLogEntry,
+        at: Timestamp,
+        promise: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let key = log_id(entry).and_then(|id| self.logs.key_at(&id, at));
+        key.is_some_and(|key| key.verify(promise, &SignatureBytes::from_bytes(signature)).is_ok())
+    }
+
+    /// Whether the log of an entry signed this checkpoint, with a key that was in use by now.
+    pub(super) fn signed_checkpoint(
+        &self,
+        entry: &TransparencyLogEntry,
+        checkpoint: &Checkpoint,
+        now: Timestamp,
+    ) -> bool {
+        let Some(id) = log_id(entry) else { return false };
+        let Some(key) = self.logs.key_started_by(&id, now) else { return false };
+        let by_log = checkpoint.signatures().iter().filter(|s| id.as_bytes().starts_with(s.key_id.as_bytes()));
+        by_log.into_iter().any(|signature| key.verify(checkpoint.signed_data(), &signature.signature).is_ok())
+    }
+}
+
+/// In the JSON of protocol buffers an empty field may be left out; the crate wants these.
+fn complete(root: &mut Value) {
+    for (list, field) in [("tlogs", "baseUrl"), ("ctlogs", "baseUrl"), ("certificateAuthorities", "uri")] {
+        for item in root.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Value::Object(item) = item {
+                item.entry(field).or_insert_with(|| String::new().into());
+            }
+        }
+    }
+}
+
+fn log_id(entry: &TransparencyLogEntry) -> Option<Sha256Hash> {
+    Sha256Hash::try_from(entry.log_id.key_id.as_bytes()).ok()
+}
+
+/// Whether an entry is one of a tiled log, which has checkpoints alone.
+pub(super) fn is_tiled(entry: &TransparencyLogEntry) -> bool {
+    entry.kind_version == KindVersion::HashedRekordV002
 }
 
 /// Reads a bundle as strictly as the crate does: known media type, one signature in an envelope, canonical base64, log
 /// entries of known kinds.
 pub(super) fn bundle(document: Value) -> Result<Bundle, serde_json::Error> {
     serde_json::from_value(document)
+}
+
+/// The bundle as if there were no log entries.
+pub(super) fn without_entries(bundle: &mut Bundle) {
+    bundle.verification_material.tlog_entries.clear();
+    // Version 0.1 demands a promise of an entry.
+    if bundle.media_type == MediaType::Bundle0_1 {
+        bundle.media_type = MediaType::Bundle0_2;
+    }
 }
 
 /// Whether the key (DER of its SPKI) signed the message.

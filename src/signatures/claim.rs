@@ -1,10 +1,12 @@
-//! What a signature says about itself, read but not believed: what both forms have in common before anything is verified.
+//! What a signature says about itself, read but not believed: what all forms have in common before anything is verified.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Form;
+use super::adapter::{Bundle, VerificationMaterialContent};
+use super::{Form, IMAGE_SIGNATURE};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
 
@@ -12,13 +14,24 @@ use crate::domain::{Digest, Rejection};
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
     pub(super) form: Form,
-    /// The images it says it is about; never empty.
-    pub(super) subjects: Vec<Subject>,
-    /// Who it says made it.
-    pub(super) signer: Signer,
+    /// What it says.
+    pub(super) content: Content,
     /// The message that must have been signed for all this to count.
     pub(super) message: Message<'a>,
     pub(super) signature: Vec<u8>,
+    /// All of it as a bundle, where there is more than a bare signature.
+    pub(super) bundle: Option<Bundle>,
+}
+
+/// What is said about which images.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// The images; never empty.
+    pub(super) subjects: Vec<Subject>,
+    /// The predicate type, where it is a statement.
+    pub(super) predicate_type: Option<String>,
+    /// The bytes of the statement.
+    pub(super) payload: Arc<[u8]>,
 }
 
 /// An image that a signed payload names.
@@ -30,11 +43,11 @@ pub(super) struct Subject {
 
 /// How the signer presents itself.
 #[derive(Debug)]
-pub(super) enum Signer {
+pub(super) enum Signer<'c> {
     /// By a bare key, perhaps with its fingerprint.
-    Key { hint: Option<String> },
-    /// By a certificate.
-    Certificate,
+    Key { hint: Option<&'c str> },
+    /// By a certificate, with those of the authorities above it.
+    Certificate { leaf: &'c [u8], intermediates: Vec<Vec<u8>> },
 }
 
 /// The message under a signature.
@@ -42,19 +55,45 @@ pub(super) enum Signer {
 pub(super) enum Message<'a> {
     /// These bytes.
     Bytes(Cow<'a, [u8]>),
-    /// The image's manifest, of which only the digest is known here.
-    Manifest,
+    /// What has this digest; more than that is not known here.
+    Digest(Digest),
 }
 
 impl Claim<'_> {
     /// The digests it names, for people.
     pub(super) fn names(&self) -> String {
         const SHOWN: usize = 3;
-        let mut names: Vec<String> = self.subjects.iter().take(SHOWN).map(|s| s.digest.to_string()).collect();
-        if self.subjects.len() > SHOWN {
-            names.push(format!("{} more", self.subjects.len().saturating_sub(SHOWN)));
+        let subjects = &self.content.subjects;
+        let mut names: Vec<String> = subjects.iter().take(SHOWN).map(|s| s.digest.to_string()).collect();
+        if subjects.len() > SHOWN {
+            names.push(format!("{} more", subjects.len().saturating_sub(SHOWN)));
         }
         names.join(", ")
+    }
+
+    /// Whether it says "image signature".
+    pub(super) fn is_image_signature(&self) -> bool {
+        self.content.predicate_type.as_deref().is_none_or(|kind| kind == IMAGE_SIGNATURE)
+    }
+
+    /// Who it says made it.
+    pub(super) fn signer(&self) -> Signer<'_> {
+        let content = self.bundle.as_ref().map(|bundle| &bundle.verification_material.content);
+        match content {
+            None => Signer::Key { hint: None },
+            Some(VerificationMaterialContent::PublicKey(key)) => {
+                Signer::Key { hint: Some(key.hint.as_str()).filter(|hint| !hint.is_empty()) }
+            }
+            Some(VerificationMaterialContent::Certificate(certificate)) => {
+                Signer::Certificate { leaf: certificate.raw_bytes.as_bytes(), intermediates: Vec::new() }
+            }
+            Some(VerificationMaterialContent::X509CertificateChain { certificates }) => {
+                let mut chain = certificates.iter().map(|certificate| certificate.raw_bytes.as_bytes());
+                let leaf = chain.next().unwrap_or_default();
+                Signer::Certificate { leaf, intermediates: chain.map(<[u8]>::to_vec).collect() }
+            }
+            Some(_) => Signer::Certificate { leaf: &[], intermediates: Vec::new() },
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! DSSE envelopes with in-toto statements, as cosign 3 writes them into bundles.
+//! DSSE envelopes with in-toto statements, as cosign writes them into bundles and behind the tag `.att`.
 //!
 //! What is signed is the pre-authentication encoding of the raw payload bytes (secure-systems-lab/dsse, `protocol.md`), so
 //! a payload that is written differently does not verify, whatever it means.
@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::Form;
 use super::adapter::DsseEnvelope;
-use super::claim::{Claim, Message, Signer, Subject, blank, malformed};
-use super::json;
+use super::claim::{Claim, Content, Message, Subject, blank, malformed};
+use super::{Form, Statement, bundle, json, material};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
 
@@ -20,18 +20,22 @@ use crate::domain::{Digest, Rejection};
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// The statement types that are read.
 const STATEMENT_TYPES: [&str; 2] = ["https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"];
-/// The predicate type that says "image signature".
-const IMAGE_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+/// Most subjects of a statement, and most digests of a subject.
+const MAX_SUBJECTS: usize = 1024;
+const MAX_DIGESTS: usize = 32;
 
-/// An in-toto statement (in-toto/attestation, `spec/v1/statement.md`).
+/// What an envelope or a message signature says, what was signed, and the signature.
+pub(super) type Read = (Content, Message<'static>, Vec<u8>);
+
+/// An in-toto statement (in-toto/attestation, `spec/v1/statement.md`). The predicate is left alone until somebody wants it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Statement {
+struct Header<'a> {
     #[serde(rename = "_type")]
     kind: String,
     predicate_type: String,
-    #[serde(default)]
-    subject: Vec<Resource>,
+    #[serde(borrow)]
+    subject: &'a RawValue,
 }
 
 /// A subject. cosign gives it no name.
@@ -43,45 +47,70 @@ struct Resource {
     annotations: Option<Map<String, Value>>,
 }
 
+/// Reads a layer with an envelope and what its annotations say of it.
+pub(super) fn read_layer(envelope: &[u8], annotations: &BTreeMap<String, String>) -> Result<Claim<'static>, Rejection> {
+    let envelope = json::parse(envelope).map_err(|e| malformed(&format!("the DSSE envelope: {e}")))?;
+    let content = Map::from_iter([("dsseEnvelope".to_owned(), envelope)]);
+    bundle::from_document(material::bundle(annotations, content)?, Form::Envelope)
+}
+
 /// Reads the structure of an envelope.
-pub(super) fn read(envelope: &DsseEnvelope, signer: Signer) -> Result<Claim<'static>, Rejection> {
+pub(super) fn read(envelope: &DsseEnvelope) -> Result<Read, Rejection> {
     if envelope.payload_type != PAYLOAD_TYPE {
         let found = &envelope.payload_type;
         return Err(malformed(&format!("the payload type is \"{found}\", expected \"{PAYLOAD_TYPE}\"")));
     }
-    let statement: Statement = json::parse(envelope.payload.as_bytes())
-        .and_then(serde_json::from_value)
-        .map_err(|e| malformed(&format!("the in-toto statement: {e}")))?;
-    if !STATEMENT_TYPES.contains(&statement.kind.as_str()) {
-        return Err(malformed(&format!("\"{}\" is no known type of in-toto statement", statement.kind)));
-    }
-    if statement.predicate_type != IMAGE_SIGNATURE {
-        return Err(Rejection::NotAnImageSignature { predicate_type: foreign(&statement.predicate_type) });
+    let payload = envelope.payload.as_bytes();
+    let unreadable = |e: serde_json::Error| malformed(&format!("the in-toto statement: {e}"));
+    let header: Header<'_> = serde_json::from_slice(payload).map_err(unreadable)?;
+    if !STATEMENT_TYPES.contains(&header.kind.as_str()) {
+        return Err(malformed(&format!("\"{}\" is no known type of in-toto statement", header.kind)));
     }
     let signature = envelope.signature.sig.as_bytes();
     if signature.is_empty() {
         return Err(blank("the bundle's signature"));
     }
-    Ok(Claim {
-        form: Form::Bundle,
-        subjects: subjects(statement.subject)?,
-        signer,
-        message: Message::Bytes(Cow::Owned(envelope.pae())),
-        signature: signature.to_vec(),
-    })
+    let subjects = json::parse(header.subject.get().as_bytes()).map_err(unreadable)?;
+    let content = Content {
+        subjects: self::subjects(subjects)?,
+        predicate_type: Some(header.predicate_type),
+        payload: payload.into(),
+    };
+    Ok((content, Message::Bytes(Cow::Owned(envelope.pae())), signature.to_vec()))
 }
 
-fn subjects(resources: Vec<Resource>) -> Result<Vec<Subject>, Rejection> {
-    let subjects: Result<Vec<Subject>, Rejection> = resources
-        .into_iter()
-        .filter_map(|resource| {
-            let hex = resource.digest.get("sha256")?;
-            let digest = Digest::from_hex(hex).map_err(|e| malformed(&format!("the subject's digest \"{hex}\": {e}")));
-            Some(digest.map(|digest| Subject { digest, annotations: resource.annotations.unwrap_or_default() }))
-        })
-        .collect();
-    match subjects {
-        Ok(subjects) if subjects.is_empty() => Err(malformed("the in-toto statement names no subject by SHA-256")),
-        other => other,
+/// The statement of a claim that has been verified, whole.
+pub(super) fn statement(content: &Content) -> Result<Statement, Rejection> {
+    let document =
+        json::parse_large(&content.payload).map_err(|e| malformed(&format!("the in-toto statement: {e}")))?;
+    if !document.get("predicate").is_some_and(Value::is_object) {
+        return Err(malformed("the in-toto statement's predicate is no object"));
     }
+    Ok(Statement { predicate_type: content.predicate_type.clone().unwrap_or_default(), document })
+}
+
+fn subjects(listed: Value) -> Result<Vec<Subject>, Rejection> {
+    let Value::Array(listed) = listed else {
+        return Err(malformed("the in-toto statement's subject is no list"));
+    };
+    let limit = |what, found, limit| Err(Rejection::SignatureLimit { what, found, limit });
+    if listed.len() > MAX_SUBJECTS {
+        return limit("subjects in the statement", listed.len(), MAX_SUBJECTS);
+    }
+    let mut subjects = Vec::new();
+    for resource in listed {
+        let resource: Resource = serde_json::from_value(resource)
+            .map_err(|e| malformed(&format!("the in-toto statement's subject: {e}")))?;
+        if resource.digest.len() > MAX_DIGESTS {
+            return limit("digests of a subject", resource.digest.len(), MAX_DIGESTS);
+        }
+        let Some(hex) = resource.digest.get("sha256") else { continue };
+        let digest =
+            Digest::from_hex(hex).map_err(|e| malformed(&format!("the subject's digest \"{}\": {e}", foreign(hex))))?;
+        subjects.push(Subject { digest, annotations: resource.annotations.unwrap_or_default() });
+    }
+    if subjects.is_empty() {
+        return Err(malformed("the in-toto statement names no subject by SHA-256"));
+    }
+    Ok(subjects)
 }

@@ -9,18 +9,31 @@ use serde_json::{Map, Number, Value};
 
 /// Most values of one document. A value takes up to fifty times the memory of its text.
 const MAX_VALUES: usize = 1 << 16;
+/// Most values of a statement that was verified: a list of what is inside a large image has this many.
+const MAX_STATEMENT_VALUES: usize = 1 << 20;
 
 /// Reads one JSON document and nothing after it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    let left = Cell::new(MAX_VALUES);
+    parse_within(MAX_VALUES, bytes)
+}
+
+/// The same for the statement of an attestation, whose signer is known by then.
+pub(super) fn parse_large(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    parse_within(MAX_STATEMENT_VALUES, bytes)
+}
+
+fn parse_within(limit: usize, bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    let left = Cell::new(limit);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { left: &left }.deserialize(&mut deserializer)?;
+    let value = Strict { limit, left: &left }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
 
 #[derive(Clone, Copy)]
 struct Strict<'l> {
+    /// How many values a document may have.
+    limit: usize,
     /// How many values the document may still have.
     left: &'l Cell<usize>,
 }
@@ -31,7 +44,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         match self.left.get().checked_sub(1) {
             Some(left) => self.left.set(left),
-            None => return Err(D::Error::custom(format_args!("it has more than {MAX_VALUES} values"))),
+            None => return Err(D::Error::custom(format_args!("it has more than {} values", self.limit))),
         }
         deserializer.deserialize_any(self)
     }

@@ -122,7 +122,8 @@ impl PublicKey {
         STANDARD.encode(Digest::of(&self.spki).as_bytes())
     }
 
-    fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+    /// Reads the DER of a `SubjectPublicKeyInfo`.
+    pub(super) fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
         let spki =
             SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::Malformed("it is no SubjectPublicKeyInfo"))?;
         let raw = spki.subject_public_key.as_bytes().ok_or(KeyError::Malformed("its BIT STRING has unused bits"))?;

@@ -4,22 +4,20 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::Form;
-use super::claim::{Claim, Message, Signer, Subject, blank, malformed};
-use super::json;
+use super::claim::{Claim, Content, Message, Subject, blank, malformed};
+use super::{Form, adapter, json, material};
 use crate::domain::{Digest, Rejection};
 
 /// The layer annotation with the base64 of the signature.
 const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
-/// The layer annotation with the PEM of the signer's certificate.
-const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
 /// The only `critical.type` that cosign writes and reads.
 const PAYLOAD_TYPE: &str = "cosign container image signature";
 
@@ -62,14 +60,31 @@ pub(super) fn read<'a>(payload: &'a [u8], annotations: &BTreeMap<String, String>
     }
     let digest = Digest::parse(&parsed.critical.image.digest)
         .map_err(|e| malformed(&format!("docker-manifest-digest is \"{}\": {e}", parsed.critical.image.digest)))?;
-    let certificate = annotations.get(CERTIFICATE_ANNOTATION).is_some_and(|c| !c.trim().is_empty());
-    Ok(Claim {
-        form: Form::SimpleSigning,
+    let content = Content {
         subjects: vec![Subject { digest, annotations: parsed.optional.unwrap_or_default() }],
-        signer: if certificate { Signer::Certificate } else { Signer::Key { hint: None } },
-        message: Message::Bytes(Cow::Borrowed(payload)),
-        signature,
-    })
+        predicate_type: None,
+        payload: Arc::default(),
+    };
+    let bundle = if material::is_bare(annotations) { None } else { Some(bundle(payload, &signature, annotations)?) };
+    let message = Message::Bytes(Cow::Borrowed(payload));
+    Ok(Claim { form: Form::SimpleSigning, content, message, signature, bundle })
+}
+
+/// The same signature as a bundle: over the layer's bytes, with what the annotations say of it.
+fn bundle(
+    payload: &[u8],
+    signature: &[u8],
+    annotations: &BTreeMap<String, String>,
+) -> Result<adapter::Bundle, Rejection> {
+    let digest = STANDARD.encode(Digest::of(payload).as_bytes());
+    let message = json!({
+        "messageDigest": {"algorithm": "SHA2_256", "digest": digest},
+        "signature": STANDARD.encode(signature),
+    });
+    let content = Map::from_iter([("messageSignature".to_owned(), message)]);
+    let document = material::bundle(annotations, content)?;
+    super::bundle::check(&document)?;
+    adapter::bundle(document).map_err(|e| malformed(&format!("the layer's annotations: {e}")))
 }
 
 fn signature(annotations: &BTreeMap<String, String>) -> Result<Vec<u8>, Rejection> {

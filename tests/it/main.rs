@@ -19,6 +19,7 @@ mod api;
 mod architecture;
 mod chart;
 mod cli;
+mod conformance;
 mod cosign;
 mod engine;
 mod files;

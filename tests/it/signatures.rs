@@ -1,6 +1,5 @@
 //! Signatures in every form and by every kind of key, each wrong in one place at a time.
 
-mod corpora;
 mod cosign;
 mod encodings;
 mod keys;

@@ -11,23 +11,31 @@ fn next_rejection(after: Option<&Rejection>) -> Option<Rejection> {
     let text = || "x".to_owned();
     Some(match after {
         None => R::AnnotationMismatch { key: text(), expected: text(), found: None },
-        Some(R::AnnotationMismatch { .. }) => R::BadReference(ReferenceError::Blank),
+        Some(R::AnnotationMismatch { .. }) => R::AttestationRefused { name: text(), problem: text() },
+        Some(R::AttestationRefused { .. }) => R::BadReference(ReferenceError::Blank),
         Some(R::BadReference(_)) => R::CertificateInvalid(text()),
         Some(R::CertificateInvalid(_)) => R::DigestMismatch { signed: text() },
         Some(R::DigestMismatch { .. }) => R::IdentityMismatch(mismatch()),
         Some(R::IdentityMismatch(_)) => R::ImageNotFound,
         Some(R::ImageNotFound) => R::Internal("x"),
-        Some(R::Internal(_)) => R::MalformedObject(text()),
-        Some(R::MalformedObject(_)) => R::NoPolicy { governing: text() },
-        Some(R::NoPolicy { .. }) => R::NoSignature { looked_at: text() },
+        Some(R::Internal(_)) => R::LogInvalid(text()),
+        Some(R::LogInvalid(_)) => R::LogRequired,
+        Some(R::LogRequired) => R::MalformedObject(text()),
+        Some(R::MalformedObject(_)) => R::NoAttestation { name: text(), predicate_type: text(), looked_at: text() },
+        Some(R::NoAttestation { .. }) => R::NoPolicy { governing: text() },
+        Some(R::NoPolicy { .. }) => R::NoSigningTime,
+        Some(R::NoSigningTime) => R::NoSignature { looked_at: text() },
         Some(R::NoSignature { .. }) => R::NotAnImageSignature { predicate_type: text() },
         Some(R::NotAnImageSignature { .. }) => R::NotPinned { digest: Digest::of(b"x") },
-        Some(R::NotPinned { .. }) => R::PolicyError(text()),
+        Some(R::NotPinned { .. }) => R::OtherStatement { expected: text(), found: text() },
+        Some(R::OtherStatement { .. }) => R::PolicyError(text()),
         Some(R::PolicyError(_)) => R::SignerMismatch(text()),
         Some(R::SignerMismatch(_)) => R::SignatureInvalid { key: text() },
-        Some(R::SignatureInvalid { .. }) => R::SignatureMalformed(text()),
+        Some(R::SignatureInvalid { .. }) => R::SignatureLimit { what: "x", found: 2, limit: 1 },
+        Some(R::SignatureLimit { .. }) => R::SignatureMalformed(text()),
         Some(R::SignatureMalformed(_)) => R::StaticDeny,
-        Some(R::StaticDeny) => R::TooManyImages { found: 65, limit: 64 },
+        Some(R::StaticDeny) => R::TimestampInvalid(text()),
+        Some(R::TimestampInvalid(_)) => R::TooManyImages { found: 65, limit: 64 },
         Some(R::TooManyImages { .. }) => R::TooManySignatures { limit: 64 },
         Some(R::TooManySignatures { .. }) => R::TrustRoot(text()),
         Some(R::TrustRoot(_)) => R::Ungoverned,
@@ -153,17 +161,23 @@ fn every_message_is_one_line() {
 fn the_nearest_of_several_bad_signatures_is_told_by_rank() {
     let mut ranked = rejections();
     ranked.sort_by_key(|rejection| std::cmp::Reverse(rejection.nearness()));
-    let codes: Vec<_> = ranked.iter().take(8).map(Rejection::code).collect();
+    let codes: Vec<_> = ranked.iter().take(14).map(Rejection::code).collect();
     assert_eq!(
         codes,
         [
+            "ATTESTATION_REFUSED",
             "ANNOTATION_MISMATCH",
             "IDENTITY_MISMATCH",
             "DIGEST_MISMATCH",
+            "LOG_REQUIRED",
+            "NO_SIGNING_TIME",
+            "LOG_INVALID",
+            "TIMESTAMP_INVALID",
             "TRUST_ROOT_MISMATCH",
             "SIGNATURE_INVALID",
             "SIGNER_MISMATCH",
             "CERTIFICATE_INVALID",
+            "SIGNATURE_LIMIT",
             "SIGNATURE_MALFORMED"
         ]
     );

@@ -181,7 +181,8 @@ fn messages_repeat_foreign_text_escaped_and_cut() {
     let typed = edit(&statement(&digest()), "/predicateType", json!(hostile));
     let subject = edit(&payload(&digest()), "/critical/type", json!(hostile));
     let bundle = key.bundle(&statement(&digest()));
-    let hinted = edit(&bundle, "/verificationMaterial/publicKey/hint", json!(hostile));
+    let foreign = SigningKey::new().bundle(&statement(&digest()));
+    let hinted = edit(&foreign, "/verificationMaterial/publicKey/hint", json!(hostile));
     for candidate in [
         bundle_candidate(&key.bundle(&typed)),
         key.simple_signing(&subject).candidate(),

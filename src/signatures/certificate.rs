@@ -1,0 +1,74 @@
+//! Certificates of signers: who they name, and chains of an own PKI.
+//!
+//! Certificates of Fulcio are verified by the `sigstore` crate ([`super::keyless`]); here every certificate is held to the
+//! profile that makes its name unambiguous (sigstore/fulcio, `docs/certificate-specification.md`).
+
+mod extensions;
+mod roots;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use spki::der::{Decode, Encode};
+use x509_cert::Certificate;
+
+use super::key::PublicKey;
+use crate::domain::text::foreign;
+use crate::domain::{Rejection, SignerIdentity};
+
+pub use roots::{CertificateRoots, RootsError};
+
+/// The certificate that signed, read but not yet vouched for by anyone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Leaf {
+    /// The key that it certifies.
+    pub(super) key: PublicKey,
+    /// Whom it names.
+    pub(super) identity: SignerIdentity,
+    /// The first moment of its validity.
+    pub(super) not_before: Timestamp,
+    /// The last moment of its validity.
+    pub(super) not_after: Timestamp,
+}
+
+impl Leaf {
+    /// Reads a certificate:
+    ///
+    /// 1. it is DER, and its key is of an accepted algorithm;
+    /// 2. no extension occurs twice;
+    /// 3. it has exactly one subject alternative name, of a known kind;
+    /// 4. its issuer and claims are what Fulcio writes: UTF-8, and not two different issuers.
+    pub(super) fn read(der: &[u8]) -> Result<Self, Rejection> {
+        // 1.
+        let certificate = Certificate::from_der(der).map_err(|e| invalid(format!("can't be read: {e}")))?;
+        let certified = &certificate.tbs_certificate;
+        let spki = certified.subject_public_key_info.to_der().map_err(|e| invalid(format!("can't be read: {e}")))?;
+        let key = PublicKey::from_spki(&spki).map_err(|e| invalid(format!("has a key that {e}")))?;
+        // 2. to 4.
+        let identity = extensions::identity(certified.extensions.as_deref().unwrap_or_default())?;
+        let time = |time: x509_cert::time::Time| {
+            Timestamp::try_from(time.to_system_time()).map_err(|e| invalid(format!("has an impossible time: {e}")))
+        };
+        let (not_before, not_after) = (time(certified.validity.not_before)?, time(certified.validity.not_after)?);
+        Ok(Self { key, identity, not_before, not_after })
+    }
+
+    /// Whether it was valid at a moment; both ends are inclusive (RFC 5280, section 4.1.2.5).
+    pub(super) fn check_validity(&self, at: Timestamp) -> Result<(), Rejection> {
+        if at < self.not_before {
+            return Err(invalid(format!("was not valid yet when it signed at {at}: it begins at {}", self.not_before)));
+        }
+        if at > self.not_after {
+            return Err(invalid(format!(
+                "was not valid any more when it signed at {at}: it ended at {}",
+                self.not_after
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The rejection for a certificate; the problem goes on from "the signature's certificate".
+pub(super) fn invalid(problem: impl AsRef<str>) -> Rejection {
+    Rejection::CertificateInvalid(foreign(problem.as_ref()))
+}

@@ -1,0 +1,244 @@
+//! What is proven of a signature, for each kind of signer. Each question is answered once a candidate ([`Proofs`]): ten
+//! authorities that trust the same root and differ in the identities they accept cost one verification.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::adapter::{self, Signed};
+use super::certificate::{CertificateRoots, Leaf};
+use super::claim::{Claim, Message, Signer};
+use super::key::PublicKey;
+use super::log::{self, By};
+use super::trust::TrustMaterial;
+use super::{LogRule, Proof, SignerDemand};
+use crate::domain::text::Foreign;
+use crate::domain::{Digest, Rejection, SignerIdentity};
+
+/// What was proven: beside what, and about whom where a certificate says so.
+pub(super) type Proven = (Proof, Option<Arc<SignerIdentity>>);
+
+/// The answers about one candidate.
+pub(super) struct Proofs<'c, 'a> {
+    claim: &'c Claim<'a>,
+    /// The image or artifact that it is about.
+    subject: &'c Digest,
+    now: Timestamp,
+    answers: Vec<(Question, Result<Proven, Rejection>)>,
+    /// The key that made the signature, once it is known.
+    signed_by: Option<PublicKey>,
+}
+
+/// What makes two demands the same cryptographic question.
+#[derive(PartialEq, Eq)]
+enum Question {
+    Key(PublicKey, Option<Digest>, LogRule),
+    Keyless(Digest, LogRule),
+    Certificate(CertificateRoots, Option<Digest>, LogRule),
+}
+
+impl<'c, 'a> Proofs<'c, 'a> {
+    pub(super) fn new(claim: &'c Claim<'a>, subject: &'c Digest, now: Timestamp) -> Self {
+        Self { claim, subject, now, answers: Vec::new(), signed_by: None }
+    }
+
+    /// Whether the signature is by such a signer, whoever its certificate names.
+    pub(super) fn answer(&mut self, signer: SignerDemand<'_>, rule: LogRule) -> Result<Proven, Rejection> {
+        let fingerprint = |root: Option<&TrustMaterial>| root.map(|root| *root.fingerprint());
+        let question = match signer {
+            SignerDemand::Key { key, root } => Question::Key(key.clone(), fingerprint(root), rule),
+            SignerDemand::Keyless { root, .. } => Question::Keyless(*root.fingerprint(), rule),
+            SignerDemand::Certificate { roots, root, .. } => {
+                Question::Certificate(roots.clone(), fingerprint(root), rule)
+            }
+        };
+        if let Some((_, answer)) = self.answers.iter().find(|(asked, _)| *asked == question) {
+            return answer.clone();
+        }
+        let answer = match signer {
+            SignerDemand::Key { key, root } => self.by_key(key, root, rule).map(|proof| (proof, None)),
+            SignerDemand::Keyless { root, .. } => {
+                self.keyless(root, rule).map(|(proof, identity)| (proof, Some(identity.into())))
+            }
+            SignerDemand::Certificate { roots, root, .. } => {
+                self.by_certificate(roots, root, rule).map(|(proof, identity)| (proof, Some(identity.into())))
+            }
+        };
+        self.answers.push((question, answer.clone()));
+        answer
+    }
+
+    /// 1. The signer presents itself by a key. A fingerprint beside it only explains.
+    /// 2. The key made the signature, over the raw bytes of the message.
+    /// 3. What lies beside it is about it, and proven as the rule demands ([`Self::evidence`]).
+    fn by_key(&mut self, key: &PublicKey, root: Option<&TrustMaterial>, rule: LogRule) -> Result<Proof, Rejection> {
+        // 1.
+        let Signer::Key { hint } = self.claim.signer() else {
+            return Err(Rejection::SignerMismatch(format!(
+                "the signature was made with a certificate, and the policy demands the {key}"
+            )));
+        };
+        // 2. A signature that one key made is not tried with others.
+        let excluded = self.signed_by.as_ref().is_some_and(|other| other != key);
+        if excluded || !self.signed(key)? {
+            return Err(match hint {
+                Some(hint) if hint != key.hint() => Rejection::SignerMismatch(format!(
+                    "the signature says that key {} made it, and the policy demands the {key}",
+                    Foreign(hint)
+                )),
+                _ => Rejection::SignatureInvalid { key: key.to_string() },
+            });
+        }
+        self.signed_by = Some(key.clone());
+        // 3.
+        self.evidence(By::Key(key), root, rule)
+    }
+
+    /// 1. The signer presents itself by a certificate that names one holder.
+    /// 2. There is a log entry, where the rule demands one, in a log that the root names.
+    /// 3. The crate verifies all of it under the root ([`adapter::Anchors::verify`]): the times of logs and timestamp
+    ///    authorities, of which there must be one; the certificate's chain and validity at each of them; its proof of
+    ///    certificate transparency, where the root names such logs; inclusion proofs, checkpoints and promises; the signature;
+    ///    and that each entry is about this signature.
+    /// 4. No time is later than now.
+    fn keyless(&self, root: &TrustMaterial, rule: LogRule) -> Result<(Proof, SignerIdentity), Rejection> {
+        // 1.
+        let (Signer::Certificate { leaf, .. }, Some(bundle)) = (self.claim.signer(), &self.claim.bundle) else {
+            return Err(Rejection::SignerMismatch(
+                "the signature was made with a bare key, and the policy demands a certificate of its trusted root"
+                    .to_owned(),
+            ));
+        };
+        let identity = Leaf::read(leaf)?.identity;
+        // 2.
+        let mut bundle = bundle.clone();
+        if rule == LogRule::Ignored {
+            adapter::without_entries(&mut bundle);
+        }
+        let mut log_entries = Vec::new();
+        for entry in &bundle.verification_material.tlog_entries {
+            log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
+        }
+        if log_entries.is_empty() {
+            if rule == LogRule::Required {
+                return Err(Rejection::LogRequired);
+            }
+            adapter::without_entries(&mut bundle);
+        }
+        // 3. Timestamps that nobody of this root could have made are no source of time.
+        if !root.anchors.has_timestamp_authorities() {
+            bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.clear();
+        }
+        let times = root.anchors.verify(&bundle, self.signed_bytes())?;
+        // 4.
+        self.check_times(&times)?;
+        Ok((Proof { log_entries, times }, identity))
+    }
+
+    /// 1. The signer presents itself by a certificate that names one holder.
+    /// 2. The certificate's key made the signature.
+    /// 3. What lies beside it is about it, and proven as the rule demands ([`Self::evidence`]).
+    /// 4. A path leads to one of the roots at every time that was proven; where none was, now.
+    fn by_certificate(
+        &self,
+        roots: &CertificateRoots,
+        root: Option<&TrustMaterial>,
+        rule: LogRule,
+    ) -> Result<(Proof, SignerIdentity), Rejection> {
+        // 1.
+        let Signer::Certificate { leaf: der, intermediates } = self.claim.signer() else {
+            return Err(Rejection::SignerMismatch(
+                "the signature was made with a bare key, and the policy demands a certificate".to_owned(),
+            ));
+        };
+        let leaf = Leaf::read(der)?;
+        // 2.
+        if !self.signed(&leaf.key)? {
+            return Err(Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() });
+        }
+        // 3.
+        let proof = self.evidence(By::Certificate(der), root, rule)?;
+        // 4.
+        let now = [self.now];
+        let at = if proof.times.is_empty() { now.as_slice() } else { proof.times.as_slice() };
+        roots.verify(&leaf, der, &intermediates, at)?;
+        Ok((proof, leaf.identity))
+    }
+
+    /// What lies beside a signature by a key or a certificate of an own PKI:
+    ///
+    /// 1. where the rule says so, nothing is looked at;
+    /// 2. each log entry is about this signature;
+    /// 3. without a trusted root nothing more can be told, and nothing is;
+    /// 4. each entry is proven to be in its log, each timestamp to be by an authority of the root, and none is of a time to
+    ///    come;
+    /// 5. there is an entry, where the rule demands one.
+    fn evidence(&self, by: By<'_>, root: Option<&TrustMaterial>, rule: LogRule) -> Result<Proof, Rejection> {
+        // 1.
+        let Some(bundle) = self.claim.bundle.as_ref().filter(|_| rule != LogRule::Ignored) else {
+            return if rule == LogRule::Required { Err(Rejection::LogRequired) } else { Ok(Proof::default()) };
+        };
+        // 2.
+        let material = &bundle.verification_material;
+        material.tlog_entries.iter().try_for_each(|entry| log::check_subject(entry, self.claim, by))?;
+        // 3.
+        let Some(root) = root else {
+            return if rule == LogRule::Required { Err(Rejection::LogRequired) } else { Ok(Proof::default()) };
+        };
+        // 4.
+        let mut proof = Proof::default();
+        for entry in &material.tlog_entries {
+            proof.times.extend(log::check_inclusion(entry, &root.anchors, self.now)?);
+            proof.log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
+        }
+        if root.anchors.has_timestamp_authorities() {
+            for timestamp in &material.timestamp_verification_data.rfc3161_timestamps {
+                proof.times.push(root.anchors.timestamp(&timestamp.signed_timestamp, &self.claim.signature)?);
+            }
+        }
+        self.check_times(&proof.times)?;
+        // 5.
+        match rule {
+            LogRule::Required if proof.log_entries.is_empty() => Err(Rejection::LogRequired),
+            _ => Ok(proof),
+        }
+    }
+
+    fn check_times(&self, times: &[Timestamp]) -> Result<(), Rejection> {
+        match times.iter().find(|time| **time > self.now) {
+            Some(time) => Err(Rejection::TimestampInvalid(format!(
+                "it says {time}, and the clock here says {}: one of the two clocks is wrong",
+                self.now
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the key made the signature.
+    fn signed(&self, key: &PublicKey) -> Result<bool, Rejection> {
+        match &self.claim.message {
+            Message::Bytes(bytes) => Ok(key.verifies(bytes, &self.claim.signature)),
+            Message::Digest(digest) => match key.verifies_digest(digest, &self.claim.signature) {
+                false if !key.needs_only_digest() => Err(Rejection::SignerMismatch(format!(
+                    "a signature over the manifest itself can be checked only where it was made over its SHA-256, \
+                     which the {key} need not have done; sign with `cosign sign`"
+                ))),
+                verifies => Ok(verifies),
+            },
+        }
+    }
+
+    /// What the crate is to compare with the bundle: the message itself, or what its statement is about.
+    fn signed_bytes(&self) -> Signed<'_> {
+        match &self.claim.message {
+            Message::Bytes(bytes) if self.claim.content.predicate_type.is_none() => Signed::Bytes(bytes),
+            Message::Bytes(_) => Signed::Digest(self.subject),
+            Message::Digest(digest) => Signed::Digest(digest),
+        }
+    }
+}
+
+/// A log entry, for people.
+fn named(log: &str, index: i64) -> String {
+    format!("{log} index {index}")
+}
