@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`client`] | the connection |
 //! | [`policies`] | watches -> [`crate::policy::PolicyCell`] |
+//! | [`roots`] | a watch -> the trusted roots as stored |
 //! | [`pull_secrets`] | the pull credentials that the kubelet would use |
 //! | [`certificates`] | the webhook's own certificate authority, in a Secret |
 //! | [`webhooks`] | the webhook configurations, rendered from the kind table |
@@ -14,9 +15,11 @@
 
 pub mod certificates;
 pub mod client;
+mod collection;
 pub mod policies;
 pub mod pull_secrets;
 pub mod removal;
+pub mod roots;
 pub mod webhooks;
 
 /// What writes on behalf of sealgate are filed under in `managedFields`.

@@ -1,4 +1,4 @@
-//! The leader's reconcilers: certificate, webhook configurations, policy status.
+//! The leader's reconcilers: certificate, webhook configurations, status of policies and trusted roots.
 //!
 //! Each reads what is there, decides in a pure function what should be, and writes the difference with the resource
 //! version that it has read. Only the holder of the Lease writes, and admission depends on none of it: without a leader
@@ -7,6 +7,7 @@
 mod certificate;
 mod configurations;
 mod leader;
+mod roots;
 mod status;
 
 use std::future::Future;
@@ -17,10 +18,12 @@ use tokio::sync::watch;
 
 use crate::cluster::policies::StoredPolicy;
 use crate::cluster::removal::Configurations;
+use crate::cluster::roots::StoredRoot;
 use crate::cluster::webhooks;
 use crate::domain::workload::KindTable;
 use crate::policy::{Defaults, PolicyCell};
 use crate::telemetry::{Health, Metrics};
+use crate::trust::Report;
 
 use leader::Election;
 
@@ -54,6 +57,10 @@ pub struct Inputs {
     pub policies: PolicyCell,
     /// The policies as stored, from [`crate::cluster::policies::follow`].
     pub stored: watch::Receiver<Option<Arc<[StoredPolicy]>>>,
+    /// The trusted roots as stored, from [`crate::cluster::roots::follow`].
+    pub roots: watch::Receiver<Option<Arc<[StoredRoot]>>>,
+    /// How this replica's trusted roots stand, from [`crate::trust::Keeper::run`].
+    pub root_reports: watch::Receiver<Arc<[Report]>>,
     /// The authorities to trust, from [`crate::cluster::certificates::follow`].
     pub ca_bundle: watch::Receiver<Option<Arc<str>>>,
     /// Whether this replica is ready to answer.
@@ -96,5 +103,6 @@ async fn write(settings: &Settings, inputs: &Inputs) {
         certificate::reconcile(settings, inputs),
         configurations::reconcile(settings, inputs),
         status::reconcile(inputs),
+        roots::reconcile(inputs),
     );
 }

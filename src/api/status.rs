@@ -1,4 +1,4 @@
-//! What the controller writes into the status of a policy. Pure: the time is an argument.
+//! What the controller writes into statuses, that of a policy first of all. Pure: the time is an argument.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -41,18 +41,27 @@ pub fn conditions(entry: &Entry, generation: Option<i64>, before: &[Condition], 
     });
     std::iter::once((READY, ready))
         .chain(mutable)
-        .map(|(type_, (status, reason, message))| Condition {
-            last_transition_time: before
-                .iter()
-                .find(|b| b.type_ == type_ && b.status == status)
-                .map_or(Time(now), |b| b.last_transition_time.clone()),
-            message: message.chars().take(MESSAGE_CHARS).collect(),
-            observed_generation: generation,
-            reason: reason.into(),
-            status: status.into(),
-            type_: type_.into(),
-        })
+        .map(|(type_, is)| condition(type_, is, generation, before, now))
         .collect()
+}
+
+/// One condition: its status, its reason and its message.
+pub fn condition(
+    type_: &str,
+    (status, reason, message): (&str, &str, String),
+    generation: Option<i64>,
+    before: &[Condition],
+    now: Timestamp,
+) -> Condition {
+    let same = before.iter().find(|b| b.type_ == type_ && b.status == status);
+    Condition {
+        last_transition_time: same.map_or(Time(now), |b| b.last_transition_time.clone()),
+        message: message.chars().take(MESSAGE_CHARS).collect(),
+        observed_generation: generation,
+        reason: reason.into(),
+        status: status.into(),
+        type_: type_.into(),
+    }
 }
 
 fn demands(policy: &Policy) -> String {

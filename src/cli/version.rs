@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::trust::COPIED_ON;
+
 use super::{ACCEPTED, output};
 
 #[derive(Debug, Args)]
@@ -23,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let version = env!("CARGO_PKG_VERSION");
     match arguments.output {
         Format::Text => output::line(&format!("sealgate {version}"))?,
-        Format::Json => output::json(&json!({ "version": version }))?,
+        Format::Json => output::json(&json!({ "version": version, "trustedRootsCopiedOn": COPIED_ON }))?,
     }
     Ok(ACCEPTED)
 }

@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as StoredCondition;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,12 +25,13 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::api;
+use crate::cluster::collection::Change;
 use crate::policy::{Entry, PolicyCell};
 use crate::telemetry::Metrics;
 use crate::telemetry::health::Condition;
 
+use inventory::Inventory;
 pub use inventory::StoredPolicy;
-use inventory::{Change, Inventory};
 
 /// How long changes are gathered before the set is rebuilt.
 const GATHER: Duration = Duration::from_millis(50);
@@ -65,11 +66,11 @@ pub async fn follow(client: Client, outlets: Outlets) {
     loop {
         let changed = tokio::select! {
             Some(event) = policies.next() => match event {
-                Ok(event) => inventory.policies(policy_change(event)),
+                Ok(event) => inventory.policies(Change::from(&event, read_policy)),
                 Err(problem) => complain("ClusterSignaturePolicies", &problem),
             },
             Some(event) = namespaces.next() => match event {
-                Ok(event) => inventory.namespaces(namespace_change(event)),
+                Ok(event) => inventory.namespaces(Change::from(&event, read_namespace)),
                 Err(problem) => complain("Namespaces", &problem),
             },
             () = wait(due), if due.is_some() => {
@@ -84,28 +85,8 @@ pub async fn follow(client: Client, outlets: Outlets) {
     }
 }
 
-fn policy_change(event: Event<DynamicObject>) -> Change<StoredPolicy> {
-    match event {
-        Event::Apply(object) => Change::Put(read_policy(&object)),
-        Event::Delete(object) => Change::Remove(object.name_any()),
-        Event::Init => Change::ListBegins,
-        Event::InitApply(object) => Change::Listed(read_policy(&object)),
-        Event::InitDone => Change::ListEnds,
-    }
-}
-
-fn namespace_change(event: Event<PartialObjectMeta<Namespace>>) -> Change<inventory::StoredNamespace> {
-    let read = |object: PartialObjectMeta<Namespace>| inventory::StoredNamespace {
-        name: object.name_any(),
-        labels: object.metadata.labels.unwrap_or_default(),
-    };
-    match event {
-        Event::Apply(object) => Change::Put(read(object)),
-        Event::Delete(object) => Change::Remove(object.name_any()),
-        Event::Init => Change::ListBegins,
-        Event::InitApply(object) => Change::Listed(read(object)),
-        Event::InitDone => Change::ListEnds,
-    }
+fn read_namespace(object: &PartialObjectMeta<Namespace>) -> inventory::StoredNamespace {
+    inventory::StoredNamespace { name: object.name_any(), labels: object.metadata.labels.clone().unwrap_or_default() }
 }
 
 /// Reads an object. Never fails: what can't be used becomes [`Entry::Broken`].

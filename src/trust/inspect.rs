@@ -41,11 +41,8 @@ pub(super) fn inspect(text: &str, now: Timestamp) -> Result<Inspected, String> {
     // 1
     let material = TrustMaterial::from_json(text).map_err(|e| e.to_string())?;
     let root = TrustedRoot::from_json(text).map_err(|e| foreign(&e.to_string()))?;
-    let contents = Contents {
-        certificate_authorities: root.certificate_authorities.len(),
-        logs: root.tlogs.len(),
-        timestamp_authorities: root.timestamp_authorities.len(),
-    };
+    let (certificate_authorities, logs, timestamp_authorities) = material.counts();
+    let contents = Contents { certificate_authorities, logs, timestamp_authorities };
     // 2
     if contents.logs == 0 && contents.timestamp_authorities == 0 {
         return Err(format!(

@@ -28,6 +28,7 @@ mod support;
 mod certificates;
 mod pods;
 mod policies;
+mod roots;
 mod webhooks;
 mod workloads;
 mod world;

@@ -94,7 +94,9 @@ impl World {
         let objects: Vec<_> =
             manifests.split("\n---").filter(|object| !own.iter().any(|kind| object.contains(kind))).collect();
         kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &objects.join("\n---")).unwrap();
-        kubectl(&["wait", "--for=condition=Established", "crd/clustersignaturepolicies.sealgate.dev"]).unwrap();
+        for kind in ["clustersignaturepolicies", "trustedroots"] {
+            kubectl(&["wait", "--for=condition=Established", &format!("crd/{kind}.sealgate.dev")]).unwrap();
+        }
         let host = env::var("SEALGATE_E2E_HOST").unwrap_or_else(|_| "localhost".into());
         apply(&json!({
             "apiVersion": "v1", "kind": "Service",
@@ -238,7 +240,16 @@ impl World {
         kubectl_with(&["apply", "-f", "-"], &policy(&self.policy_name(name), spec).to_string())
     }
 
-    /// The name of a policy of this world.
+    /// Creates or changes a trusted root, as a user does who knows of no schema.
+    pub(crate) fn trusted_root(&self, name: &str, spec: &Value) -> Result<String, String> {
+        let root = json!({
+            "apiVersion": "sealgate.dev/v1alpha1", "kind": "TrustedRoot",
+            "metadata": {"name": self.policy_name(name)}, "spec": spec,
+        });
+        kubectl_with(&["apply", "--validate=false", "-f", "-"], &root.to_string())
+    }
+
+    /// The name of a policy or a trusted root of this world.
     pub(crate) fn policy_name(&self, name: &str) -> String {
         format!("{PREFIX}{}-{name}", self.name)
     }
@@ -273,8 +284,10 @@ impl World {
         {
             let _ = kubectl(&["delete", kind, &name, "--ignore-not-found"]);
         }
-        for policy in policies().iter().filter(|policy| policy.starts_with(PREFIX)) {
-            let _ = kubectl(&["delete", "clustersignaturepolicy", policy, "--ignore-not-found"]);
+        for kind in ["clustersignaturepolicy", "trustedroot"] {
+            for object in names(kind).iter().filter(|name| name.starts_with(PREFIX)) {
+                let _ = kubectl(&["delete", kind, object, "--ignore-not-found"]);
+            }
         }
         for namespace in [self.namespace(), self.release()] {
             for kinds in ["pods,secrets,deployments,replicasets,cronjobs", "leases,services,configmaps,serviceaccounts"]
@@ -355,15 +368,16 @@ fn listen_address() -> IpAddr {
     told("SEALGATE_E2E_LISTEN").or_else(|| told("SEALGATE_E2E_HOST")).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-/// The names of all policies of the cluster; none where the kind is not known.
-fn policies() -> Vec<String> {
-    let names = kubectl(&["get", "clustersignaturepolicies", "-o", "jsonpath={.items[*].metadata.name}"]);
+/// The names of all objects of a kind; none where the kind is not known.
+fn names(kind: &str) -> Vec<String> {
+    let names = kubectl(&["get", kind, "-o", "jsonpath={.items[*].metadata.name}"]);
     names.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
 /// Policies are the cluster's: with those of others in force no test would mean anything, and they are not ours to delete.
 fn refuse_foreign_policies() {
-    let foreign: Vec<_> = policies().into_iter().filter(|policy| !policy.starts_with(PREFIX)).collect();
+    let foreign: Vec<_> =
+        names("clustersignaturepolicies").into_iter().filter(|policy| !policy.starts_with(PREFIX)).collect();
     assert!(foreign.is_empty(), "the cluster at KUBECONFIG has policies that are not of these tests: {foreign:?}");
 }
 

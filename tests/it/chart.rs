@@ -21,6 +21,7 @@ config:
 pullSecrets: {namespaces: [apps, shop], cluster: true}
 registryCAs: {example.pem: "-----BEGIN CERTIFICATE-----"}
 dockerConfigSecret: regcred
+trustedRootCache: {emptyDir: {sizeLimit: 64Mi}}
 image: {digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", pullSecrets: [{name: own}]}
 replicas: 3
 tolerations: [{key: dedicated, operator: Exists}]
@@ -43,6 +44,7 @@ const COMBINATIONS: &[&str] = &[
     "crds: {keep: false}",
     "pullSecrets: {cluster: true}",
     "pullSecrets: {namespaces: [apps]}",
+    "{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {refresh: false}}}",
     "networkPolicy: {enabled: true}",
     "config: null",
     "priorityClassName: my-own",
@@ -90,7 +92,7 @@ fn cfg_12_no_rule_is_wider_than_it_must_be() {
                 if strings(&rule["verbs"]).contains(&"patch") {
                     let named = !strings(&rule["resourceNames"]).is_empty();
                     assert!(
-                        named || resources == ["clustersignaturepolicies/status"],
+                        named || resources.iter().all(|resource| resource.ends_with("/status")),
                         "{values}: patch of any name in {text}"
                     );
                 }
@@ -135,7 +137,8 @@ fn cfg_13_every_pod_fits_the_security_level_restricted() {
                 assert!(pod[field].as_bool() != Some(true), "{name}: {field}");
             }
             for volume in pod["volumes"].as_array().into_iter().flatten() {
-                assert!(volume["projected"].is_object(), "{name}: volume {volume}");
+                let cache = volume["name"] == "trusted-roots" && volume["emptyDir"].is_object();
+                assert!(volume["projected"].is_object() || cache, "{name}: volume {volume}");
             }
             for container in pod["containers"].as_array().unwrap() {
                 let security = &container["securityContext"];
@@ -188,6 +191,11 @@ fn values_that_could_not_have_their_effect_are_refused_in_words() {
         ("image: {repository: ''}", "image.repository is not set", "image: {repository: registry.example.com/own}"),
         ("config: {pullSecrets: {cluster: true}}", "set the value pullSecrets", "pullSecrets: {cluster: true}"),
         ("config: {dockerConfigFile: /x}", "set the value dockerConfigSecret", "dockerConfigSecret: x"),
+        (
+            "config: {trustedRoots: {cacheDir: /x}}",
+            "set the value trustedRootCache",
+            "{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {graceHours: 0}}}",
+        ),
         (
             "resources: {limits: {memory: 127Mi}}",
             "must be at least four times config.limits.bodyBudgetBytes",
@@ -314,6 +322,9 @@ fn the_configuration_file_is_what_the_values_say() {
     assert_eq!(everything.pull_secrets.namespaces, ["apps", "shop"]);
     assert!(everything.pull_secrets.cluster);
     assert_eq!(everything.docker_config_file.as_deref(), Some(Path::new("/etc/sealgate/docker/config.json")));
+    assert_eq!(everything.trusted_roots.cache_dir.as_deref(), Some(Path::new("/var/cache/sealgate")));
+    let cached = config("{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {refresh: false}}}");
+    assert!(!cached.trusted_roots.refresh && cached.trusted_roots.cache_dir.is_some(), "one does not undo the other");
 }
 
 #[test]

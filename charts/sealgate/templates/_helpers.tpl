@@ -27,6 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- $config := deepCopy (.Values.config | default dict) }}
 {{- $_ := set $config "pullSecrets" .Values.pullSecrets }}
 {{- if .Values.dockerConfigSecret }}{{ $_ := set $config "dockerConfigFile" "/etc/sealgate/docker/config.json" }}{{ end }}
+{{- if .Values.trustedRootCache }}{{ $_ := set $config "trustedRoots" (merge (dict "cacheDir" "/var/cache/sealgate") ($config.trustedRoots | default dict)) }}{{ end }}
 {{- toYaml $config }}
 {{- end }}
 

@@ -13,9 +13,8 @@ use tokio::task::JoinSet;
 use crate::admission::PolicySource;
 use crate::cluster::pull_secrets::{ClusterSource, Limits, PullSecrets};
 use crate::cluster::removal::Configurations;
-use crate::cluster::{certificates, client, policies};
+use crate::cluster::{certificates, client, policies, roots as cluster_roots};
 use crate::controller::{self, Inputs};
-use crate::trust::Wanted;
 
 use super::super::wiring;
 use super::{Process, roots, stopped};
@@ -84,13 +83,22 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     ));
     followers.spawn(pull_secrets.clone().refresh());
     let keeping = roots::keep(&process)?;
-    keeping.wanted.send_replace(Some(Wanted::default()));
+    let (roots_sender, stored_roots) = watch::channel(None);
+    followers.spawn(cluster_roots::follow(client.clone(), roots_sender));
+    followers.spawn(roots::follow_cluster(
+        stored_roots.clone(),
+        stored.clone(),
+        process.policies.clone(),
+        keeping.wanted,
+    ));
 
     let inputs = Inputs {
         client,
         kinds: Arc::new(wiring::kinds(&process.config)?),
         policies: process.policies.clone(),
         stored,
+        roots: stored_roots,
+        root_reports: keeping.reports,
         ca_bundle,
         health: process.health.clone(),
         metrics: process.metrics.clone(),
@@ -101,6 +109,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     process.serve(pull_secrets, PolicySource::Cluster, serving, LINGER).await?;
     // It stopped with the same signal; what is left is to give the Lease back.
     let _ = tokio::time::timeout(GIVE_BACK, controller).await;
+    keeping.task.abort();
     Ok(())
 }
 

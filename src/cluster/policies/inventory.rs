@@ -1,11 +1,10 @@
 //! What the two watches have told so far. Pure.
 
-use std::collections::BTreeMap;
-use std::mem;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use crate::cluster::collection::{Change, Collection, Named};
 use crate::policy::{Entry, Labels, PolicySet};
 
 /// A policy as it is stored.
@@ -30,21 +29,6 @@ pub(super) struct StoredNamespace {
     pub(super) labels: Labels,
 }
 
-/// What a watch says.
-#[derive(Clone, Debug)]
-pub(super) enum Change<T> {
-    /// A list begins: what it doesn't have is gone when it ends, and not before.
-    ListBegins,
-    /// In the list.
-    Listed(T),
-    /// The list is complete.
-    ListEnds,
-    /// New or changed.
-    Put(T),
-    /// Gone, by name.
-    Remove(String),
-}
-
 /// Both collections.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
@@ -65,53 +49,11 @@ impl Inventory {
 
     /// The set, and the policies as stored; nothing until both lists have been complete once.
     pub(super) fn snapshot(&self) -> Option<(PolicySet, Arc<[StoredPolicy]>)> {
-        let (policies, namespaces) = (self.policies.complete.as_ref()?, self.namespaces.complete.as_ref()?);
+        let (policies, namespaces) = (self.policies.complete()?, self.namespaces.complete()?);
         let entries = policies.values().map(|policy| policy.entry.clone()).collect();
         let labels = namespaces.iter().map(|(name, namespace)| (name.clone(), namespace.labels.clone())).collect();
         Some((PolicySet::new(entries, labels), policies.values().cloned().collect()))
     }
-}
-
-/// Objects by name: the last complete state, and the list that is being read.
-#[derive(Debug)]
-struct Collection<T> {
-    complete: Option<BTreeMap<String, T>>,
-    listing: BTreeMap<String, T>,
-}
-
-impl<T> Default for Collection<T> {
-    fn default() -> Self {
-        Self { complete: None, listing: BTreeMap::new() }
-    }
-}
-
-impl<T: Named> Collection<T> {
-    fn take(&mut self, change: Change<T>) -> bool {
-        match change {
-            Change::ListBegins => {
-                self.listing.clear();
-                false
-            }
-            Change::Listed(object) => {
-                self.listing.insert(object.name().to_owned(), object);
-                false
-            }
-            Change::ListEnds => {
-                self.complete = Some(mem::take(&mut self.listing));
-                true
-            }
-            Change::Put(object) => {
-                // Before the first list is complete a change can't make it so.
-                self.complete.as_mut().unwrap_or(&mut self.listing).insert(object.name().to_owned(), object);
-                self.complete.is_some()
-            }
-            Change::Remove(name) => self.complete.as_mut().unwrap_or(&mut self.listing).remove(&name).is_some(),
-        }
-    }
-}
-
-trait Named {
-    fn name(&self) -> &str;
 }
 
 impl Named for StoredPolicy {

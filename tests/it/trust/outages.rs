@@ -4,7 +4,9 @@ use std::fs;
 
 use super::*;
 use crate::support::registry::{Answer, Body, Gate};
+use crate::support::signer::SigningKey;
 use crate::support::tuf::FAR;
+use crate::support::verifier;
 
 #[tokio::test]
 async fn tuf_01_nothing_is_asked_but_the_mirror_and_only_for_what_it_publishes() {
@@ -314,6 +316,17 @@ async fn expiring_into(folder: &Folder) -> World {
     }));
     world.refresh().await;
     world
+}
+
+/// The engine of this world has no trusted root at all.
+#[tokio::test]
+async fn flt_13_policies_with_keys_need_no_trusted_root() {
+    let key = SigningKey::new();
+    let world = verifier::World::new(vec![verifier::policy("p", &["**"], &[&key])]);
+    let digest = world.registry.push("registry.example/app:v1", b"app v1");
+    assert_eq!(verifier::answer(&world.ask_one("registry.example/app:v1").await), "NO_SIGNATURE");
+    world.registry.sign("registry.example/app", digest, &[verifier::signature(&key, &digest)]);
+    assert_eq!(verifier::answer(&world.ask_one("registry.example/app:v1").await), "ALLOW");
 }
 
 /// Mirrors that live for a day are asked more often than every six hours.
