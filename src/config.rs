@@ -311,11 +311,14 @@ pub struct LimitsConfig {
     /// Bytes of review bodies that are held at once. A review may have up to 24 MiB, so that is the least.
     #[schemars(range(min = 25_165_824))]
     pub body_budget_bytes: usize,
+    /// Largest attestation in bytes that is read, at most 128 MiB. A larger one counts as unread.
+    #[schemars(range(min = 65_536, max = 134_217_728))]
+    pub attestation_bytes: u64,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { max_connections: 1024, body_budget_bytes: 32 << 20 }
+        Self { max_connections: 1024, body_budget_bytes: 32 << 20, attestation_bytes: 16 << 20 }
     }
 }
 

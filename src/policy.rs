@@ -18,10 +18,11 @@ pub use model::{
     AttestationDemand, Authority, Defaults, Matching, Mode, Policy, PolicyError, PolicyParts, Reaction, Require,
     StaticAnswer, Trust,
 };
-pub use outcome::AuthorityOutcome;
+pub use outcome::{AttestationOutcome, AuthorityOutcome};
 pub use select::{Governing, Selection, govern, select};
 pub use selector::{LabelSelector, Labels, Requirement, SelectorOperator};
 pub use set::{BrokenPolicy, Entry, PolicySet};
 pub use verdict::{
-    Answer, AuthorityVerdict, Basis, Examined, ImageVerdict, PolicyOutcome, PolicyVerdict, Report, Unread,
+    Answer, AttestationVerdict, AuthorityVerdict, Basis, Examined, ImageVerdict, PolicyOutcome, PolicyVerdict, Report,
+    Unread,
 };

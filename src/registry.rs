@@ -29,7 +29,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::telemetry::Metrics;
 use crate::verifier::ports::{
-    Access, Evidence, Fault, ImageReference, PinnedImage, Place, Registry, Repository, Unavailable,
+    Access, Evidence, Fault, ImageReference, PinnedImage, Place, Registry, Repository, Scope, Unavailable,
 };
 
 use auth::Authenticator;
@@ -93,12 +93,14 @@ impl Registry for Client {
         &'a self,
         image: &'a PinnedImage,
         at: &'a Repository,
+        scope: Scope,
         access: &'a Access,
     ) -> BoxStream<'a, Evidence> {
         match self.session(at, access) {
-            Ok(session) => search::search(session, *image.digest()),
+            Ok(session) => search::search(session, *image.digest(), scope),
             Err(cause) => {
-                let places = [Place::LegacyTag, Place::ReferrersApi, Place::FallbackTag];
+                let tags = (scope == Scope::Attestations).then_some(Place::AttestationTag);
+                let places = [Place::LegacyTag, Place::ReferrersApi, Place::FallbackTag].into_iter().chain(tags);
                 let unread = move |place| Evidence::Unread { place, cause: cause.clone() };
                 stream::iter(places).map(unread).boxed()
             }

@@ -210,7 +210,7 @@ fn objecting<'a>(objection: &Objection<'a>) -> Vec<(&'a AuthorityVerdict, String
 fn authority_says(authority: &AuthorityVerdict, why: &str) -> String {
     let why = one_line(why, MAX_REASON);
     let name = Foreign(&authority.name);
-    match &authority.key {
+    match &authority.seeks {
         // A reason that names the key already says what was looked for.
         Some(key) if !why.contains(key.as_str()) => {
             format!("authority \"{name}\" looked for a signature by {key}: {why}")

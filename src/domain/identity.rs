@@ -236,6 +236,20 @@ impl IdentityPattern {
     }
 }
 
+/// `subject (issuer …)`, as a denial names it.
+impl fmt::Display for IdentityPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.subject {
+            SubjectPattern::Exact(subject) => Foreign(subject).fmt(f)?,
+            SubjectPattern::RegExp(regexp) => Foreign(regexp.as_str()).fmt(f)?,
+        }
+        match &self.issuer {
+            Some(issuer) => write!(f, " (issuer {})", Foreign(issuer)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl SubjectPattern {
     /// Whether it accepts a subject.
     pub fn matches(&self, subject: &str) -> bool {

@@ -5,32 +5,66 @@ use std::cmp::Reverse;
 use crate::domain::{Rejection, Unavailable};
 
 use super::model::Policy;
-use super::outcome::AuthorityOutcome;
+use super::outcome::{AttestationOutcome, AuthorityOutcome};
 use super::verdict::PolicyOutcome;
 
-/// Combines. `outcomes[i]` is that of authority `i`; `None` where it is not known yet. The answer is `None` while the known
-/// outcomes do not decide.
+/// Combines. `outcomes[i]` is that of authority `i`, `attestations[i]` that of the demand `i`; `None` where it is not known
+/// yet. The answer is `None` while what is known does not decide.
 ///
-/// 1. As soon as `require.atLeast` of `require.of` vouch, the policy accepts, whatever the others would say.
-/// 2. As soon as that many can't vouch any more, even if all that are not known did, it rejects, with the rejection that
-///    came nearest (the first of equals).
+/// 1. As soon as `require.atLeast` of `require.of` vouch, the signatures are enough, whatever the others would say.
+/// 2. As soon as that many can't vouch any more, even if all that are not known did, they are not, and the rejection is the
+///    one that came nearest (the first of equals).
 /// 3. When all are known and those that could not find out might have made the difference, it could not find out.
-pub fn evaluate(policy: &Policy, outcomes: &[Option<AuthorityOutcome>]) -> Option<PolicyOutcome> {
+/// 4. Signatures and every attestation must be enough. A rejection outweighs what could not be found out, and the earlier
+///    outweighs the later.
+pub fn evaluate(
+    policy: &Policy,
+    outcomes: &[Option<AuthorityOutcome>],
+    attestations: &[Option<AttestationOutcome>],
+) -> Option<PolicyOutcome> {
+    let demands = policy.parts().attestations.iter().enumerate();
+    let demanded = demands.map(|(i, _)| attestations.get(i).and_then(Option::as_ref).map(attestation));
+    // 4.
+    let all: Vec<Option<PolicyOutcome>> = std::iter::once(signatures(policy, outcomes)).chain(demanded).collect();
+    let known = || all.iter().flatten();
+    if let Some(rejected) = known().find(|outcome| matches!(outcome, PolicyOutcome::Rejected(_))) {
+        return Some(rejected.clone());
+    }
+    if all.iter().any(Option::is_none) {
+        return None;
+    }
+    let unavailable = known().find(|outcome| matches!(outcome, PolicyOutcome::Unavailable(_)));
+    unavailable.or_else(|| known().next()).cloned()
+}
+
+/// What the signatures alone say.
+fn signatures(policy: &Policy, outcomes: &[Option<AuthorityOutcome>]) -> Option<PolicyOutcome> {
     let require = &policy.parts().require;
     let tally = Tally::count(require.of.iter().map(|i| outcomes.get(*i).and_then(Option::as_ref)));
+    // 1.
     if tally.vouching >= require.at_least {
         let demands_signature = policy.static_answer().is_none();
         return Some(PolicyOutcome::Accepted { demands_signature });
     }
+    // 2.
     let reachable = tally.vouching.saturating_add(tally.unavailable.len()).saturating_add(tally.unknown);
     if reachable < require.at_least {
         let nearest = tally.rejected.into_iter().min_by_key(|rejection| Reverse(rejection.nearness()));
         return nearest.cloned().map(PolicyOutcome::Rejected);
     }
+    // 3.
     if tally.unknown > 0 {
         return None;
     }
     tally.unavailable.first().map(|cause| PolicyOutcome::Unavailable((*cause).clone()))
+}
+
+fn attestation(outcome: &AttestationOutcome) -> PolicyOutcome {
+    match outcome {
+        AttestationOutcome::Satisfied => PolicyOutcome::Accepted { demands_signature: true },
+        AttestationOutcome::Rejected(rejection) => PolicyOutcome::Rejected(rejection.clone()),
+        AttestationOutcome::Unavailable(cause) => PolicyOutcome::Unavailable(cause.clone()),
+    }
 }
 
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::{IdentityPattern, Pattern, Repository};
-use crate::signatures::{LogRule, PublicKey};
+use crate::signatures::{CertificateRoots, LogRule, PublicKey};
 
 use super::selector::LabelSelector;
 
@@ -94,6 +94,15 @@ pub enum Trust {
         /// Whom the certificate must name: any of them, at least one.
         identities: Vec<IdentityPattern>,
     },
+    /// Signatures with a certificate of an own PKI.
+    Certificate {
+        /// Its roots.
+        roots: CertificateRoots,
+        /// The trusted root whose logs and timestamps count for it.
+        root: Option<Arc<str>>,
+        /// Whom the certificate must name: any of them, at least one.
+        identities: Vec<IdentityPattern>,
+    },
     /// Nothing is looked at.
     Static(StaticAnswer),
 }
@@ -102,8 +111,22 @@ impl Trust {
     /// The name of the trusted root that it uses.
     pub fn root(&self) -> Option<&str> {
         match self {
-            Self::Key { root, .. } => root.as_deref(),
+            Self::Key { root, .. } | Self::Certificate { root, .. } => root.as_deref(),
             Self::Keyless { root, .. } => Some(root),
+            Self::Static(_) => None,
+        }
+    }
+
+    /// Whose signatures it looks for, for people; nothing where nothing is looked at.
+    pub fn seeks(&self) -> Option<String> {
+        let one_of = |identities: &[IdentityPattern]| match identities {
+            [only] => only.to_string(),
+            several => format!("one of {} identities", several.len()),
+        };
+        match self {
+            Self::Key { key, .. } => Some(key.to_string()),
+            Self::Keyless { root, identities } => Some(format!("{} (trusted root {root})", one_of(identities))),
+            Self::Certificate { roots, identities, .. } => Some(format!("{} ({roots})", one_of(identities))),
             Self::Static(_) => None,
         }
     }
@@ -221,7 +244,7 @@ impl Policy {
     pub fn log_rule(&self, authority: &Authority) -> LogRule {
         self.parts.log.unwrap_or(match authority.trust {
             Trust::Keyless { .. } => LogRule::Required,
-            Trust::Key { .. } | Trust::Static(_) => LogRule::WhenPresent,
+            Trust::Key { .. } | Trust::Certificate { .. } | Trust::Static(_) => LogRule::WhenPresent,
         })
     }
 
@@ -333,7 +356,7 @@ fn check_require(require: &Require, authorities: usize) -> Result<(), PolicyErro
 fn static_answer(authorities: &[Authority]) -> Option<StaticAnswer> {
     authorities.iter().find_map(|authority| match authority.trust {
         Trust::Static(answer) => Some(answer),
-        Trust::Key { .. } | Trust::Keyless { .. } => None,
+        Trust::Key { .. } | Trust::Keyless { .. } | Trust::Certificate { .. } => None,
     })
 }
 

@@ -24,3 +24,14 @@ impl From<Finding> for AuthorityOutcome {
         }
     }
 }
+
+/// The answer about one attestation that a policy demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttestationOutcome {
+    /// It is there, by somebody who may make it, and says what it must.
+    Satisfied,
+    /// It is not, or says something else.
+    Rejected(Rejection),
+    /// It could not be found out.
+    Unavailable(Unavailable),
+}

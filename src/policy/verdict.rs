@@ -6,7 +6,7 @@ use crate::domain::{Digest, Finding, ImageReference, Rejection, Repository, Unav
 use crate::signatures::{Form, Origin, Place};
 
 use super::model::{Mode, Reaction};
-use super::outcome::AuthorityOutcome;
+use super::outcome::{AttestationOutcome, AuthorityOutcome};
 
 /// What the policies together say about one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct PolicyVerdict {
     pub outcome: PolicyOutcome,
     /// What each of its authorities said, as far as it was asked.
     pub authorities: Vec<AuthorityVerdict>,
+    /// What was found of each attestation that it demands, as far as that is known.
+    pub attestations: Vec<AttestationVerdict>,
 }
 
 /// The answer of one policy.
@@ -80,10 +82,21 @@ pub enum PolicyOutcome {
 pub struct AuthorityVerdict {
     /// The authority's name.
     pub name: Arc<str>,
-    /// The key that it looked for, by algorithm and fingerprint; nothing for a static authority.
-    pub key: Option<String>,
+    /// Whose signatures it looked for; nothing for a static authority.
+    pub seeks: Option<String>,
     /// What it says.
     pub outcome: AuthorityOutcome,
+}
+
+/// What was found of one attestation that a policy demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestationVerdict {
+    /// The name of the demand.
+    pub name: Arc<str>,
+    /// The predicate type.
+    pub predicate_type: String,
+    /// The answer.
+    pub outcome: AttestationOutcome,
 }
 
 /// What was looked at for one image; at most 64 signatures a repository.
@@ -115,6 +128,8 @@ pub struct Answer {
     pub policy: Arc<str>,
     /// The authority.
     pub authority: Arc<str>,
+    /// The name of the attestation that was looked for; nothing for a signature of the image.
+    pub attestation: Option<Arc<str>>,
     /// Whether it counts, and why not.
     pub result: Result<(), Finding>,
 }

@@ -3,6 +3,7 @@
 //! | place | asked for | then | then |
 //! |---|---|---|---|
 //! | tag `sha256-<hex>.sig` | manifest | its simple signing layers | |
+//! | tag `sha256-<hex>.att`, where attestations are looked for | manifest | its envelopes | |
 //! | referrers API | pages of descriptors | each manifest | its layers |
 //! | tag `sha256-<hex>` | index of descriptors | each manifest | its layers |
 //!
@@ -19,13 +20,14 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use url::Url;
 
 use crate::domain::{Digest, Unavailable};
-use crate::verifier::ports::{Candidate, Evidence, Origin, Place, UntrustedContent};
+use crate::verifier::ports::{Candidate, Evidence, Origin, Place, Scope, UntrustedContent};
 
 use super::failure::protocol;
 use super::fair;
 use super::manifest::{Descriptor, INDEX_TYPE, Manifest};
 use super::session::{Session, Wanted};
 
+const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Versions 0.1 and 0.2 go on with `+json;version=`, 0.3 with `.v0.3+json`. Versions to come are handed on too, so that the
 /// verifier says that it does not know them.
@@ -34,6 +36,7 @@ const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 const REFERRERS_UNSUPPORTED: &[u16] = &[400, 404, 405, 501];
 
 const SIGNATURE_TAG: &str = "the signature tag";
+const ATTESTATION_TAG: &str = "the attestation tag";
 const SIGNATURE: &str = "a signature";
 const REFERRERS: &str = "the referrers";
 const REFERRERS_TAG: &str = "the referrers tag";
@@ -50,6 +53,7 @@ struct Layer {
 #[derive(Clone, Copy, Debug)]
 enum Form {
     SimpleSigning,
+    Envelope,
     Bundle,
 }
 
@@ -57,29 +61,42 @@ enum Form {
 type Step<T> = Result<T, Box<Evidence>>;
 
 /// Everything that may be a signature of `subject` in the session's repository, as it arrives.
-pub(super) fn search(session: Session<'_>, subject: Digest) -> BoxStream<'_, Evidence> {
+pub(super) fn search(session: Session<'_>, subject: Digest, scope: Scope) -> BoxStream<'_, Evidence> {
     let session = Arc::new(session);
     let limits = session.limits();
-    let tagged = legacy(session.clone(), subject);
+    let signatures = tagged(session.clone(), subject, Tagged::Signatures);
+    let attestations = (scope == Scope::Attestations).then(|| tagged(session.clone(), subject, Tagged::Attestations));
+    let tagged = stream::select(signatures, stream::iter(attestations).flatten());
     let referring = referrers(session.clone(), subject);
     let excess = move || Box::new(Evidence::TooMany { limit: limits.candidates });
     fair::share(limits.candidates, tagged, referring, |_| None::<Digest>, excess)
-        .map(move |layer| fetch(session.clone(), layer))
+        .map(move |layer| fetch(session.clone(), layer, scope))
         .buffer_unordered(limits.concurrency)
         .filter_map(std::future::ready)
         .boxed()
 }
 
-/// The layers behind the tag `sha256-<hex>.sig`.
-fn legacy(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send {
-    let place = Place::LegacyTag;
+/// A tag behind which cosign keeps layers.
+#[derive(Clone, Copy)]
+enum Tagged {
+    /// `sha256-<hex>.sig`
+    Signatures,
+    /// `sha256-<hex>.att`
+    Attestations,
+}
+
+/// The layers behind a tag.
+fn tagged(session: Arc<Session<'_>>, subject: Digest, tagged: Tagged) -> impl Stream<Item = Step<Layer>> + Send {
+    let (place, suffix, what) = match tagged {
+        Tagged::Signatures => (Place::LegacyTag, "sig", SIGNATURE_TAG),
+        Tagged::Attestations => (Place::AttestationTag, "att", ATTESTATION_TAG),
+    };
     let ask = async move {
-        let tag = format!("sha256-{}.sig", subject.hex());
-        match session.manifest_of_tag(&tag, SIGNATURE_TAG).await {
+        match session.manifest_of_tag(&format!("sha256-{}.{suffix}", subject.hex()), what).await {
             Ok(None) => Vec::new(),
             Ok(Some((Manifest::Image { layers, .. }, body))) => signature_layers(place, Digest::of(&body), layers),
             Ok(Some((Manifest::Index { .. }, _))) => {
-                vec![unread(place, protocol(&session.host(), SIGNATURE_TAG, "an index where a manifest was expected"))]
+                vec![unread(place, protocol(&session.host(), what, "an index where a manifest was expected"))]
             }
             Err(cause) => vec![unread(place, cause)],
         }
@@ -198,6 +215,7 @@ fn signature_layers(place: Place, manifest: Digest, layers: Vec<Descriptor>) -> 
         .filter_map(|(layer, descriptor)| {
             let form = match descriptor.media_type.as_str() {
                 SIMPLE_SIGNING => Form::SimpleSigning,
+                ENVELOPE if place == Place::AttestationTag => Form::Envelope,
                 bundle if bundle.starts_with(BUNDLE_PREFIX) => Form::Bundle,
                 _ => return None,
             };
@@ -207,14 +225,15 @@ fn signature_layers(place: Place, manifest: Digest, layers: Vec<Descriptor>) -> 
 }
 
 /// A layer's content. A blob that is not there is no signature.
-async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>) -> Option<Evidence> {
+async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Option<Evidence> {
     let Layer { origin, descriptor, form } = match step {
         Ok(layer) => layer,
         Err(evidence) => return Some(*evidence),
     };
     let limit = match form {
         Form::SimpleSigning => session.limits().payload_bytes,
-        Form::Bundle => session.limits().bundle_bytes,
+        Form::Bundle if scope == Scope::Signatures => session.limits().bundle_bytes,
+        Form::Bundle | Form::Envelope => session.limits().attestation_bytes,
     };
     let place = origin.place;
     match session.blob(&descriptor, limit, SIGNATURE).await {
@@ -222,6 +241,7 @@ async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>) -> Option<Evidence>
             let blob = Digest::of(&bytes);
             let content = match form {
                 Form::Bundle => UntrustedContent::Bundle(bytes),
+                Form::Envelope => UntrustedContent::Envelope { envelope: bytes, annotations: descriptor.annotations },
                 Form::SimpleSigning => {
                     UntrustedContent::SimpleSigning { payload: bytes, annotations: descriptor.annotations }
                 }

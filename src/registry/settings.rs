@@ -59,6 +59,8 @@ pub struct Limits {
     pub payload_bytes: u64,
     /// A Sigstore bundle, in bytes.
     pub bundle_bytes: u64,
+    /// An attestation, and a bundle where attestations are looked for, in bytes.
+    pub attestation_bytes: u64,
     /// All that is read while looking for the signatures of one image, in bytes.
     pub image_bytes: u64,
     /// All bodies that are being read at once, for all images, in bytes. A body counts with the size that it announces or
@@ -84,9 +86,10 @@ impl Default for Limits {
             token_bytes: 16 << 10,
             payload_bytes: 64 << 10,
             bundle_bytes: 4 << 20,
+            attestation_bytes: 16 << 20,
             image_bytes: 64 << 20,
-            bytes_in_flight: 16 << 20,
-            host_bytes_in_flight: 4 << 20,
+            bytes_in_flight: 32 << 20,
+            host_bytes_in_flight: 16 << 20,
             candidates: 64,
             redirects: 3,
             concurrency: 8,

@@ -4,6 +4,7 @@
 mod conclude;
 mod judge;
 mod search;
+mod want;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;

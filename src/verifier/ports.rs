@@ -24,8 +24,18 @@ pub trait Registry: Send + Sync + 'static {
         &'a self,
         image: &'a PinnedImage,
         at: &'a Repository,
+        scope: Scope,
         access: &'a Access,
     ) -> BoxStream<'a, Evidence>;
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Signatures alone.
+    Signatures,
+    /// Attestations too: one more tag, and larger documents.
+    Attestations,
 }
 
 /// One thing that was found out while looking for signatures.

@@ -511,7 +511,7 @@ async fn an_authority_says_which_key_it_looked_for() {
     let (world, _) = world(&[&a, &b]);
     let verdict = world.ask_one(APP_V1).await;
     let Basis::Judged(policies) = &*verdict.basis else { panic!("{:?}", verdict.basis) };
-    let keys: Vec<_> = policies[0].authorities.iter().map(|authority| authority.key.clone().unwrap()).collect();
+    let keys: Vec<_> = policies[0].authorities.iter().map(|authority| authority.seeks.clone().unwrap()).collect();
     assert_eq!(keys, [a.public().to_string(), b.public().to_string()]);
     assert!(matches!(policies[0].authorities[0].outcome, AuthorityOutcome::Rejected(Rejection::NoSignature { .. })));
 }

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use sealgate::domain::{Credential, ImageReference, Login, PinnedImage, Unavailable};
 use sealgate::registry::{Client, HostSettings, Resolver, Roots, Settings, SettingsError};
 use sealgate::telemetry::Metrics;
-use sealgate::verifier::ports::{Access, Evidence, Fault, Registry};
+use sealgate::verifier::ports::{Access, Evidence, Fault, Registry, Scope};
 
 use crate::registry::{access, client, contents, evidence, layer, resolve, unavailable};
 use crate::support::registry::{Answer, Auth, Names, TestCa, TestRegistry};
@@ -390,7 +390,8 @@ async fn net_11_only_what_the_caller_gave_is_ever_sent() {
     let client = client(&registry.settings());
     let access = access(&registry.host(), "u", "hunter2");
     assert_eq!(resolve_with(&client, &image.tagged("v1"), &access).await, Ok(image.pinned()));
-    let found: Vec<Evidence> = client.evidence(&image.pinned(), &image.canonical_repository(), &access).collect().await;
+    let found: Vec<Evidence> =
+        client.evidence(&image.pinned(), &image.canonical_repository(), Scope::Signatures, &access).collect().await;
     assert_eq!(contents(&found), ["a"]);
     let allowed = ["accept", "accept-encoding", "authorization", "host", "user-agent"];
     for request in registry.requests() {
@@ -450,7 +451,7 @@ async fn tokens_are_asked_for_once_and_never_shared() {
     let own = access(&registry.host(), "u", "hunter2");
     for _ in 0..2 {
         let found: Vec<Evidence> =
-            client.evidence(&image.pinned(), &image.canonical_repository(), &own).collect().await;
+            client.evidence(&image.pinned(), &image.canonical_repository(), Scope::Signatures, &own).collect().await;
         assert_eq!(contents(&found), ["\"b\""]);
     }
     assert_eq!(registry.count("/token"), 1, "by three requests side by side, twice");

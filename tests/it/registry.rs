@@ -4,7 +4,7 @@ use futures::StreamExt;
 use sealgate::domain::{Credential, Digest, ImageReference, Login, PinnedImage, Unavailable};
 use sealgate::registry::{Client, Settings};
 use sealgate::telemetry::Metrics;
-use sealgate::verifier::ports::{Access, Evidence, Fault, Place, Registry, UntrustedContent};
+use sealgate::verifier::ports::{Access, Evidence, Fault, Place, Registry, Scope, UntrustedContent};
 use serde_json::json;
 
 use crate::support::registry::{Auth, Pushed, TestRegistry};
@@ -23,7 +23,7 @@ pub(crate) fn client(settings: &Settings) -> Client {
 /// All evidence about an image, in the repository of the image itself.
 pub(crate) async fn evidence(client: &Client, image: &Pushed, access: &Access) -> Vec<Evidence> {
     let pinned = image.pinned();
-    client.evidence(&pinned, &image.canonical_repository(), access).collect().await
+    client.evidence(&pinned, &image.canonical_repository(), Scope::Signatures, access).collect().await
 }
 
 /// Resolves a reference anonymously.

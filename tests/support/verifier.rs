@@ -10,7 +10,7 @@ use sealgate::api;
 use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
 use sealgate::policy::{Entry, Labels, PolicySet};
 use sealgate::signatures::{Candidate, RootsCell};
-use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry};
+use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry, Scope};
 use sealgate::verifier::{Defaults, Engine, ImageVerdict, Mode, PolicyCell, Question};
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Notify};
@@ -185,6 +185,7 @@ impl Registry for FakeRegistry {
         &'a self,
         image: &'a PinnedImage,
         at: &'a Repository,
+        _scope: Scope,
         _access: &'a Access,
     ) -> BoxStream<'a, Evidence> {
         let mut script = self.script();

@@ -202,7 +202,7 @@ impl PolicyReport {
                     let finding = finding_of(&authority.outcome);
                     AuthorityReport {
                         name: authority.name.to_string(),
-                        key: authority.key.clone(),
+                        key: authority.seeks.clone(),
                         verdict: finding.as_ref().map_or(Verdict::Accepted, verdict_of),
                         reason: finding.as_ref().map(Reason::new),
                     }

@@ -27,7 +27,7 @@ fn wrong_key() -> Rejection {
 fn answer(at_least: usize, of: &[usize], outcomes: &[Option<AuthorityOutcome>; 3]) -> &'static str {
     let require = Require { at_least, of: of.to_vec() };
     let parts = PolicyParts { require, ..with_authorities(vec![key("a", 1), key("b", 2), key("c", 3)]) };
-    match evaluate(&Policy::new(parts).unwrap(), outcomes) {
+    match evaluate(&Policy::new(parts).unwrap(), outcomes, &[]) {
         Some(PolicyOutcome::Accepted { demands_signature: true }) => "accepted",
         Some(PolicyOutcome::Accepted { demands_signature: false }) => "trusted",
         Some(PolicyOutcome::Rejected(_)) => "rejected",
@@ -63,14 +63,14 @@ fn what_can_not_be_reached_any_more_rejects_at_once() {
 fn the_nearest_rejection_is_reported_whatever_the_order() {
     let policy = Policy::new(with_authorities(vec![key("a", 1), key("b", 2)])).unwrap();
     for outcomes in [[no(malformed()), no(wrong_key())], [no(wrong_key()), no(malformed())]] {
-        assert_eq!(evaluate(&policy, &outcomes), Some(PolicyOutcome::Rejected(wrong_key())));
+        assert_eq!(evaluate(&policy, &outcomes, &[]), Some(PolicyOutcome::Rejected(wrong_key())));
     }
 }
 
 #[test]
 fn pol_18_a_static_answer_demands_no_signature() {
     let policy = Policy::new(with_authorities(vec![fixed(StaticAnswer::Allow)])).unwrap();
-    assert_eq!(evaluate(&policy, &[YES]), Some(PolicyOutcome::Accepted { demands_signature: false }));
+    assert_eq!(evaluate(&policy, &[YES], &[]), Some(PolicyOutcome::Accepted { demands_signature: false }));
 }
 
 #[test]

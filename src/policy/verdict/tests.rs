@@ -18,6 +18,7 @@ fn judged(policies: &[(&str, Mode, PolicyOutcome)]) -> ImageVerdict {
         mode: *mode,
         outcome: outcome.clone(),
         authorities: Vec::new(),
+        attestations: Vec::new(),
     };
     verdict(Basis::Judged(policies.iter().map(one).collect()))
 }

@@ -2,8 +2,8 @@
 
 use crate::domain::{Finding, Rejection};
 use crate::policy::{
-    Authority, AuthorityOutcome, AuthorityVerdict, Entry, Policy, PolicyOutcome, PolicyVerdict, Report, StaticAnswer,
-    Trust, evaluate,
+    AttestationDemand, AttestationOutcome, AttestationVerdict, Authority, AuthorityOutcome, AuthorityVerdict, Entry,
+    Policy, PolicyOutcome, PolicyVerdict, Report, StaticAnswer, evaluate,
 };
 
 use super::search::Search;
@@ -25,13 +25,16 @@ pub(super) enum Ground<'a> {
 
 /// What one policy says.
 pub(super) fn verdict(entry: &Entry, ground: &Ground<'_>) -> PolicyVerdict {
-    let (outcome, authorities) = match entry {
-        Entry::Valid(policy) => outcome(policy, ground),
-        Entry::Broken(broken) => {
-            (PolicyOutcome::Rejected(Rejection::PolicyError(broken.error.to_string())), Vec::new())
-        }
-    };
-    PolicyVerdict { policy: entry.name().clone(), mode: entry.mode(), outcome, authorities }
+    match entry {
+        Entry::Valid(policy) => judged(policy, ground),
+        Entry::Broken(broken) => PolicyVerdict {
+            policy: broken.name.clone(),
+            mode: broken.mode,
+            outcome: PolicyOutcome::Rejected(Rejection::PolicyError(broken.error.to_string())),
+            authorities: Vec::new(),
+            attestations: Vec::new(),
+        },
+    }
 }
 
 /// What was looked at, in an order that does not depend on when it arrived.
@@ -47,35 +50,56 @@ pub(super) fn report(ground: Ground<'_>) -> Report {
     report
 }
 
-fn outcome(policy: &Policy, ground: &Ground<'_>) -> (PolicyOutcome, Vec<AuthorityVerdict>) {
-    let outcomes = outcomes(policy, ground);
+fn judged(policy: &Policy, ground: &Ground<'_>) -> PolicyVerdict {
+    let parts = policy.parts();
+    let (outcomes, attestations) = outcomes(policy, ground);
     let undecided = PolicyOutcome::Rejected(Rejection::Internal("the authorities did not decide"));
-    let outcome = evaluate(policy, &outcomes).unwrap_or(undecided);
-    let said = policy.parts().authorities.iter().zip(outcomes);
-    (outcome, said.filter_map(|(authority, outcome)| Some(authority_verdict(authority, outcome?))).collect())
+    let outcome = evaluate(policy, &outcomes, &attestations).unwrap_or(undecided);
+    let said = parts.authorities.iter().zip(outcomes);
+    let found = parts.attestations.iter().zip(attestations);
+    PolicyVerdict {
+        policy: parts.name.clone(),
+        mode: parts.mode,
+        outcome,
+        authorities: said.filter_map(|(authority, outcome)| Some(authority_verdict(authority, outcome?))).collect(),
+        attestations: found.filter_map(|(demand, outcome)| Some(attestation_verdict(demand, outcome?))).collect(),
+    }
 }
 
-fn outcomes(policy: &Policy, ground: &Ground<'_>) -> Vec<Option<AuthorityOutcome>> {
-    let all = |outcome: AuthorityOutcome| policy.parts().authorities.iter().map(|_| Some(outcome.clone())).collect();
+/// Of each authority and of each demanded attestation.
+type Outcomes = (Vec<Option<AuthorityOutcome>>, Vec<Option<AttestationOutcome>>);
+
+fn outcomes(policy: &Policy, ground: &Ground<'_>) -> Outcomes {
+    let parts = policy.parts();
+    let all = |outcome: AuthorityOutcome| {
+        let attestation = match &outcome {
+            AuthorityOutcome::Rejected(rejection) => Some(AttestationOutcome::Rejected(rejection.clone())),
+            AuthorityOutcome::Unavailable(cause) => Some(AttestationOutcome::Unavailable(cause.clone())),
+            AuthorityOutcome::Verified(_) | AuthorityOutcome::Trusted => None,
+        };
+        (vec![Some(outcome); parts.authorities.len()], vec![attestation; parts.attestations.len()])
+    };
     match (policy.static_answer(), ground) {
         (Some(StaticAnswer::Allow), _) => all(AuthorityOutcome::Trusted),
         (Some(StaticAnswer::Deny), _) => all(AuthorityOutcome::Rejected(Rejection::StaticDeny)),
-        (None, Ground::Nothing) => Vec::new(),
+        (None, Ground::Nothing) => Outcomes::default(),
         (None, Ground::Finding(finding)) => all(finding.clone().into()),
         (None, Ground::Searches { searches, absence }) => {
-            let Some(search) = searches.iter().find(|search| search.is_for(policy)) else { return Vec::new() };
+            let Some(search) = searches.iter().find(|search| search.is_for(policy)) else {
+                return Outcomes::default();
+            };
             match absence {
                 Some(absence) if search.found_nothing() => all(absence.clone().into()),
-                _ => search.outcomes(policy),
+                _ => (search.outcomes(policy), search.attestations(policy)),
             }
         }
     }
 }
 
 fn authority_verdict(authority: &Authority, outcome: AuthorityOutcome) -> AuthorityVerdict {
-    let key = match &authority.trust {
-        Trust::Key { key, .. } => Some(key.to_string()),
-        Trust::Keyless { .. } | Trust::Static(_) => None,
-    };
-    AuthorityVerdict { name: authority.name.clone(), key, outcome }
+    AuthorityVerdict { name: authority.name.clone(), seeks: authority.trust.seeks(), outcome }
+}
+
+fn attestation_verdict(demand: &AttestationDemand, outcome: AttestationOutcome) -> AttestationVerdict {
+    AttestationVerdict { name: demand.name.clone(), predicate_type: demand.predicate_type.clone(), outcome }
 }

@@ -83,7 +83,9 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
             let at = policy.parts().signature_repository.as_ref().unwrap_or(image.repository());
             places.entry(at).or_default().push(policy);
         }
-        let searches: Vec<_> = places.into_iter().map(|(at, policies)| Search::new(image, at, policies)).collect();
+        let trusted = self.engine.roots.load();
+        let searches: Vec<_> =
+            places.into_iter().map(|(at, policies)| Search::new(image, at, policies, &trusted)).collect();
         let enforced = searches.iter().filter(|search| search.is_enforced()).count();
         self.enforced.send_replace((enforced > 0).then_some(enforced));
         let searches = join_all(searches.into_iter().map(|search| search.run(self))).await;

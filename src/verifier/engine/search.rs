@@ -1,20 +1,25 @@
 //! One repository: reads what may be signatures as it arrives, until every policy that looks there has accepted.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use tokio::task::spawn_blocking;
 
+use crate::domain::text::foreign;
 use crate::domain::{Digest, Finding, PinnedImage, Rejection, Repository, Unavailable};
-use crate::policy::{Answer, AuthorityOutcome, Examined, Mode, Policy, PolicyOutcome, Trust, Unread, evaluate};
-use crate::signatures::{self, ContentDemand, Demand, Form, LogRule, PublicKey, SignerDemand, VerifiedSignature};
-use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, UntrustedContent};
+use crate::policy::{
+    Answer, AttestationDemand, AttestationOutcome, AuthorityOutcome, Examined, Matching, Mode, Policy, PolicyOutcome,
+    Unread, evaluate,
+};
+use crate::signatures::{self, Form, TrustedRoots};
+use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, Scope, UntrustedContent};
 
 use super::MAX_CANDIDATES;
 use super::judge::Case;
+use super::want::{Asker, Purpose, Want, wants};
 
 /// The search for signatures of one image in one repository, for the policies that keep them there.
 pub(super) struct Search<'a> {
@@ -22,47 +27,33 @@ pub(super) struct Search<'a> {
     at: &'a Repository,
     policies: Vec<&'a Policy>,
     wants: Vec<Want<'a>>,
+    /// Authorities whose trusted root can't be used now.
+    blocked: Vec<(&'a Policy, usize, Unavailable)>,
     /// Position in `examined` by content: the same material in two places is verified once.
     seen: HashMap<Digest, usize>,
     pub(super) examined: Vec<Examined>,
     pub(super) unread: Vec<Unread>,
     too_many: bool,
+    /// Whether it has ended: what was not found by then will not be.
+    complete: bool,
     /// How many candidates may still be looked at. Another repository full of junk is not this one's fault.
     left: usize,
     /// Whether an Enforce policy may still wait for it.
     enforced: bool,
 }
 
-/// One thing that is looked for: a key, with the annotations that its signature must carry. Several authorities of several
-/// policies may look for the same.
-struct Want<'a> {
-    terms: Arc<Terms>,
-    askers: Vec<(&'a Policy, usize)>,
-    verified: Option<VerifiedSignature>,
-}
-
-#[derive(PartialEq, Eq)]
-struct Terms {
-    key: PublicKey,
-    annotations: BTreeMap<String, String>,
-}
-
-impl Terms {
-    fn demand(&self) -> Demand<'_> {
-        Demand {
-            signer: SignerDemand::Key { key: &self.key, root: None },
-            log: LogRule::WhenPresent,
-            content: ContentDemand::Image { annotations: &self.annotations },
-        }
-    }
-}
-
 impl<'a> Search<'a> {
-    pub(super) fn new(image: &'a PinnedImage, at: &'a Repository, policies: Vec<&'a Policy>) -> Self {
-        let wants = wants(&policies);
+    pub(super) fn new(
+        image: &'a PinnedImage,
+        at: &'a Repository,
+        policies: Vec<&'a Policy>,
+        trusted: &TrustedRoots,
+    ) -> Self {
+        let (wants, blocked) = wants(&policies, trusted);
         let (seen, examined, unread) = Default::default();
-        let (too_many, left) = (false, MAX_CANDIDATES);
-        let mut search = Self { image, at, policies, wants, seen, examined, unread, too_many, left, enforced: false };
+        let (too_many, complete, left, enforced) = (false, false, MAX_CANDIDATES, false);
+        let mut search =
+            Self { image, at, policies, wants, blocked, seen, examined, unread, too_many, complete, left, enforced };
         search.enforced = search.is_enforced();
         search
     }
@@ -77,6 +68,7 @@ impl<'a> Search<'a> {
         if let Err(cause) = case.in_time(self.at, self.read(case)).await {
             self.unread.push(Unread { repository: self.at.clone(), place: None, cause });
         }
+        self.complete = true;
         self.settle(case);
         self
     }
@@ -102,6 +94,11 @@ impl<'a> Search<'a> {
         })
     }
 
+    /// What was found of the attestations that a policy demands, after the search.
+    pub(super) fn attestations(&self, policy: &Policy) -> Vec<Option<AttestationOutcome>> {
+        (0..policy.parts().attestations.len()).map(|demand| self.attestation(policy, demand)).collect()
+    }
+
     async fn read<R: Registry, K: Keychain>(&mut self, case: &Case<'_, R, K>) {
         let other;
         let access = if self.at == self.image.repository() {
@@ -110,7 +107,7 @@ impl<'a> Search<'a> {
             other = case.access_to(self.at).await;
             &other
         };
-        let mut evidence = case.engine.registry.evidence(self.image, self.at, access);
+        let mut evidence = case.engine.registry.evidence(self.image, self.at, self.scope(), access);
         while let Some(found) = evidence.next().await {
             match found {
                 Evidence::Candidate(candidate) => {
@@ -161,14 +158,13 @@ impl<'a> Search<'a> {
     /// Verifies a candidate for everything that has not been found yet, off the async threads.
     async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
         let place = candidate.origin.place;
-        let open: Vec<_> = self.wants.iter().filter(|want| want.verified.is_none()).map(|w| w.terms.clone()).collect();
+        let open: Vec<_> = self.wants.iter().filter(|want| want.is_open()).map(|want| want.terms.clone()).collect();
         let (image, now) = (self.image.clone(), case.now());
         let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
             // The turn ends with the work, not with whoever waits for it.
             let _turn = turn;
-            let demands = open.iter().map(|terms| terms.demand());
-            signatures::verify_each(&candidate, &image, demands, now)
+            signatures::verify_each(&candidate, &image, open.iter().map(|terms| terms.demand()), now)
         };
         let results = match spawn_blocking(check).await {
             Ok(results) => results,
@@ -178,13 +174,14 @@ impl<'a> Search<'a> {
             },
         };
         let mut answers = Vec::new();
-        for (want, result) in self.wants.iter_mut().filter(|want| want.verified.is_none()).zip(results) {
-            let answer = result.as_ref().map(|_| ()).map_err(Finding::clone);
-            answers.extend(want.askers.iter().filter_map(|(policy, i)| {
-                let authority = policy.parts().authorities.get(*i)?.name.clone();
-                Some(Answer { policy: policy.parts().name.clone(), authority, result: answer.clone() })
-            }));
-            want.verified = result.ok();
+        for (want, result) in self.wants.iter_mut().filter(|want| want.is_open()).zip(results) {
+            for asker in &mut want.askers {
+                let result = asker.take(result.as_ref());
+                let Some(authority) = asker.policy.parts().authorities.get(asker.authority) else { continue };
+                let (policy, authority) = (asker.policy.parts().name.clone(), authority.name.clone());
+                answers.push(Answer { policy, authority, attestation: asker.attestation(), result });
+            }
+            want.verified = want.verified.take().or(result.ok());
         }
         answers
     }
@@ -200,7 +197,9 @@ impl<'a> Search<'a> {
     fn all_accept(&self, least: Mode) -> bool {
         self.policies.iter().filter(|policy| policy.parts().mode >= least).all(|policy| {
             let verified = |want: &Want<'_>| want.verified.clone().map(AuthorityOutcome::Verified);
-            matches!(evaluate(policy, &self.each_authority(policy, verified)), Some(PolicyOutcome::Accepted { .. }))
+            let authorities = self.each_authority(policy, verified);
+            let outcome = evaluate(policy, &authorities, &self.attestations(policy));
+            matches!(outcome, Some(PolicyOutcome::Accepted { .. }))
         })
     }
 
@@ -209,23 +208,103 @@ impl<'a> Search<'a> {
         policy: &Policy,
         outcome: impl Fn(&Want<'_>) -> Option<AuthorityOutcome>,
     ) -> Vec<Option<AuthorityOutcome>> {
-        let asked = |want: &&Want<'_>, i| want.askers.iter().any(|(p, a)| std::ptr::eq(*p, policy) && *a == i);
+        let asked = |want: &&Want<'_>, i| {
+            let mut signatures = want.askers.iter().filter(|asker| matches!(asker.purpose, Purpose::Signature));
+            signatures.any(|asker| std::ptr::eq(asker.policy, policy) && asker.authority == i)
+        };
+        let blocked = |i| {
+            let mut blocked = self.blocked.iter().filter(|(other, at, _)| std::ptr::eq(*other, policy) && *at == i);
+            blocked.next().map(|(_, _, cause)| AuthorityOutcome::Unavailable(cause.clone()))
+        };
         (0..policy.parts().authorities.len())
-            .map(|i| self.wants.iter().find(|want| asked(want, i)).and_then(&outcome))
+            .map(|i| blocked(i).or_else(|| self.wants.iter().find(|want| asked(want, i)).and_then(&outcome)))
             .collect()
+    }
+
+    /// What was found of one demanded attestation; nothing while more may be found that matters.
+    ///
+    /// 1. `Any`: one statement that satisfies is enough at once. `All`: one that does not is too much at once.
+    /// 2. While there is more to read, nothing else is known.
+    /// 3. `All`: when all was read, each that was verified satisfies, and there is one.
+    /// 4. What could not be read, or was too much, might be what is missing, and so might statements of an authority whose
+    ///    trusted root can't be used.
+    /// 5. Of several refusals the nearest is told.
+    fn attestation(&self, policy: &Policy, demand: usize) -> Option<AttestationOutcome> {
+        let demanded = policy.parts().attestations.get(demand)?;
+        let mine = |asker: &&Asker<'_>| std::ptr::eq(asker.policy, policy);
+        let askers = || self.wants.iter().flat_map(|want| &want.askers).filter(mine);
+        let judged: Vec<&Result<(), Rejection>> = askers().flat_map(|asker| asker.judged(demand)).collect();
+        let refused = || {
+            let refusals = judged.iter().filter_map(|result| result.as_ref().err());
+            refusals.min_by_key(|rejection| (Reverse(rejection.nearness()), rejection.to_string())).cloned()
+        };
+        // 1.
+        match demanded.matching {
+            Matching::Any if judged.iter().any(|result| result.is_ok()) => return Some(AttestationOutcome::Satisfied),
+            Matching::All if let Some(refusal) = refused() => return Some(AttestationOutcome::Rejected(refusal)),
+            Matching::Any | Matching::All => {}
+        }
+        // 2.
+        if !self.complete {
+            return None;
+        }
+        // 4., for what outweighs 3.
+        if let Some(cause) = self.missing(policy, demanded) {
+            return Some(cause);
+        }
+        // 3.
+        if demanded.matching == Matching::All && !judged.is_empty() {
+            return Some(AttestationOutcome::Satisfied);
+        }
+        // 5.
+        Some(AttestationOutcome::Rejected(refused().unwrap_or_else(|| self.no_attestation(policy, demanded))))
+    }
+
+    /// What keeps it from being known whether a statement is there.
+    fn missing(&self, policy: &Policy, demanded: &AttestationDemand) -> Option<AttestationOutcome> {
+        if let Some(unread) = self.first_unread() {
+            return Some(AttestationOutcome::Unavailable(unread.cause.clone()));
+        }
+        if self.too_many {
+            return Some(AttestationOutcome::Rejected(Rejection::TooManySignatures { limit: MAX_CANDIDATES }));
+        }
+        let mut blocked = self
+            .blocked
+            .iter()
+            .filter(|(other, i, _)| std::ptr::eq(*other, policy) && demanded.authorities.contains(i));
+        blocked.next().map(|(_, _, cause)| AttestationOutcome::Unavailable(cause.clone()))
+    }
+
+    /// What is told where no statement of the type was verified: what came nearest, where anything of that type is there.
+    fn no_attestation(&self, policy: &Policy, demanded: &AttestationDemand) -> Rejection {
+        let answers = self.examined.iter().flat_map(|found| &found.answers);
+        let mine = answers.filter(|answer| {
+            answer.policy == policy.parts().name && answer.attestation.as_ref() == Some(&demanded.name)
+        });
+        let rejections = mine.filter_map(|answer| match answer.result.as_ref().err()? {
+            Finding::Rejected(rejection) => Some(rejection),
+            Finding::Unavailable(_) => None,
+        });
+        let told = |rejection: &&Rejection| !matches!(rejection, Rejection::NotAnImageSignature { .. });
+        let nearest = rejections.filter(told).min_by_key(|r| (Reverse(r.nearness()), r.to_string()));
+        let nearest = nearest.map(|rejection| format!("; nearest: {rejection}")).unwrap_or_default();
+        Rejection::NoAttestation {
+            name: demanded.name.to_string(),
+            predicate_type: foreign(&demanded.predicate_type),
+            looked_at: format!("{}{nearest}", self.places()),
+        }
     }
 
     /// Why something was not found: what could not be read may hold it, and so may what was too much to look at. Of several
     /// rejections the one that came nearest is told, then the first by where it lies; the order of arrival is chance.
     fn failure(&self, want: &Want<'_>) -> AuthorityOutcome {
-        let by_place = |unread: &&Unread| (unread.place.map_or(u8::MAX, |p| p as u8), unread.cause.to_string());
-        if let Some(unread) = self.unread.iter().min_by_key(by_place) {
+        if let Some(unread) = self.first_unread() {
             return AuthorityOutcome::Unavailable(unread.cause.clone());
         }
         if self.too_many {
             return AuthorityOutcome::Rejected(Rejection::TooManySignatures { limit: MAX_CANDIDATES });
         }
-        let rejections = self.examined.iter().filter_map(|found| Some((want.rejection(found)?, &found.origin)));
+        let rejections = self.examined.iter().filter_map(|found| Some((rejection(want, found)?, &found.origin)));
         let nearest = rejections.min_by_key(|(r, at)| (Reverse(r.nearness()), at.place as u8, at.manifest, at.layer));
         AuthorityOutcome::Rejected(match nearest {
             Some((rejection, _)) => rejection.clone(),
@@ -233,41 +312,39 @@ impl<'a> Search<'a> {
         })
     }
 
+    fn first_unread(&self) -> Option<&Unread> {
+        let by_place = |unread: &&Unread| (unread.place.map_or(u8::MAX, |p| p as u8), unread.cause.to_string());
+        self.unread.iter().min_by_key(by_place)
+    }
+
+    fn scope(&self) -> Scope {
+        let attests = |policy: &&Policy| !policy.parts().attestations.is_empty();
+        if self.policies.iter().any(|policy| attests(policy)) { Scope::Attestations } else { Scope::Signatures }
+    }
+
     /// The tags are named by their start; whoever tells it tells the digest too.
     fn places(&self) -> String {
         let hex = self.image.digest().hex();
         let short = hex.get(..8).unwrap_or(&hex);
-        format!("the referrers API, tag sha256-{short}….sig and tag sha256-{short}… of {}", self.at)
+        let attestations = match self.scope() {
+            Scope::Signatures => String::new(),
+            Scope::Attestations => format!(", tag sha256-{short}….att"),
+        };
+        format!("the referrers API, tag sha256-{short}….sig{attestations} and tag sha256-{short}… of {}", self.at)
     }
 }
 
-impl Want<'_> {
-    /// Why a candidate is not what is wanted.
-    fn rejection<'e>(&self, found: &'e Examined) -> Option<&'e Rejection> {
-        let (policy, i) = self.askers.first()?;
-        let authority = policy.parts().authorities.get(*i)?;
-        let is_mine = |answer: &&Answer| answer.policy == policy.parts().name && answer.authority == authority.name;
-        match found.answers.iter().find(is_mine)?.result.as_ref().err()? {
-            Finding::Rejected(rejection) => Some(rejection),
-            Finding::Unavailable(_) => None,
-        }
+/// Why a candidate is not the signature that is wanted.
+fn rejection<'e>(want: &Want<'_>, found: &'e Examined) -> Option<&'e Rejection> {
+    let asker = want.askers.iter().find(|asker| matches!(asker.purpose, Purpose::Signature))?;
+    let authority = asker.policy.parts().authorities.get(asker.authority)?;
+    let is_mine = |answer: &&Answer| {
+        answer.policy == asker.policy.parts().name && answer.authority == authority.name && answer.attestation.is_none()
+    };
+    match found.answers.iter().find(is_mine)?.result.as_ref().err()? {
+        Finding::Rejected(rejection) => Some(rejection),
+        Finding::Unavailable(_) => None,
     }
-}
-
-fn wants<'a>(policies: &[&'a Policy]) -> Vec<Want<'a>> {
-    let mut wants: Vec<Want<'a>> = Vec::new();
-    for policy in policies {
-        let parts = policy.parts();
-        for (i, authority) in parts.authorities.iter().enumerate() {
-            let Trust::Key { key, .. } = &authority.trust else { continue };
-            let terms = Terms { key: key.clone(), annotations: parts.annotations.clone() };
-            match wants.iter_mut().find(|want| *want.terms == terms) {
-                Some(want) => want.askers.push((policy, i)),
-                None => wants.push(Want { terms: Arc::new(terms), askers: vec![(policy, i)], verified: None }),
-            }
-        }
-    }
-    wants
 }
 
 /// Names the content of a candidate wherever it lies. A simple signing payload is the same for every signer of an image: the

@@ -17,7 +17,7 @@ use sealgate::policy::{Defaults, PolicyCell, PolicySet};
 use sealgate::signatures::RootsCell;
 use sealgate::telemetry::Metrics;
 use sealgate::verifier::Engine;
-use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry};
+use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry, Scope};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -82,7 +82,13 @@ impl Registry for FakeRegistry {
         Ok(self.mood(image.repository()) != "gone")
     }
 
-    fn evidence<'a>(&'a self, image: &'a PinnedImage, at: &'a Repository, _: &'a Access) -> BoxStream<'a, Evidence> {
+    fn evidence<'a>(
+        &'a self,
+        image: &'a PinnedImage,
+        at: &'a Repository,
+        _: Scope,
+        _: &'a Access,
+    ) -> BoxStream<'a, Evidence> {
         match self.mood(at).as_str() {
             "signed" if !self.is_unsigned(image.digest()) => {
                 let signed = self.key.simple_signing(&payload(image.digest())).candidate();

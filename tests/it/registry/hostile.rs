@@ -286,7 +286,8 @@ async fn toc_01_a_tag_is_asked_for_once() {
         registry.clear_requests();
         let pinned = resolve(&client, &image.tagged("v1")).await.unwrap();
         assert_eq!(pinned, image.pinned());
-        let found: Vec<Evidence> = client.evidence(&pinned, pinned.repository(), &access).collect().await;
+        let found: Vec<Evidence> =
+            client.evidence(&pinned, pinned.repository(), Scope::Signatures, &access).collect().await;
         assert_eq!(contents(&found).len(), signatures, "only what belongs to the digest that was seen");
         assert_eq!(registry.count("/manifests/v1"), 1);
     }

@@ -433,6 +433,7 @@ async fn signatures_may_lie_in_another_repository() {
     let client = client(&registry.settings());
     assert_eq!(evidence(&client, &image, &Access::default()).await, []);
     let at = sealgate::domain::Repository::parse(&format!("{}/acme/signatures", registry.host())).unwrap();
-    let found: Vec<Evidence> = client.evidence(&image.pinned(), &at, &Access::default()).collect().await;
+    let found: Vec<Evidence> =
+        client.evidence(&image.pinned(), &at, Scope::Signatures, &Access::default()).collect().await;
     assert_eq!(contents(&found), ["a"]);
 }

@@ -1,0 +1,184 @@
+//! What is looked for in one repository, each thing once, whoever asks for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::{Finding, IdentityPattern, Rejection, Unavailable};
+use crate::policy::{Authority, Policy, Trust};
+use crate::signatures::{
+    CertificateRoots, ContentDemand, Demand, LogRule, PublicKey, SignerDemand, TrustMaterial, TrustedRoots,
+    VerifiedSignature,
+};
+
+/// One thing that is looked for. Several authorities of several policies may look for the same.
+pub(super) struct Want<'a> {
+    pub(super) terms: Arc<Terms>,
+    pub(super) askers: Vec<Asker<'a>>,
+    /// The first signature that was verified.
+    pub(super) verified: Option<VerifiedSignature>,
+}
+
+/// Who asks, and what for.
+pub(super) struct Asker<'a> {
+    pub(super) policy: &'a Policy,
+    /// The index of the authority.
+    pub(super) authority: usize,
+    pub(super) purpose: Purpose,
+}
+
+pub(super) enum Purpose {
+    /// For a signature of the image.
+    Signature,
+    /// For an attestation.
+    Attestation {
+        /// The index of the demand.
+        demand: usize,
+        /// What its conditions say of each statement that was verified.
+        judged: Vec<Result<(), Rejection>>,
+    },
+}
+
+/// What makes two authorities look for the same.
+#[derive(PartialEq, Eq)]
+pub(super) struct Terms {
+    signer: Signer,
+    log: LogRule,
+    content: Content,
+}
+
+#[derive(PartialEq, Eq)]
+enum Signer {
+    Key { key: PublicKey, root: Option<Arc<TrustMaterial>> },
+    Keyless { root: Arc<TrustMaterial>, identities: Vec<IdentityPattern> },
+    Certificate { roots: CertificateRoots, root: Option<Arc<TrustMaterial>>, identities: Vec<IdentityPattern> },
+}
+
+#[derive(PartialEq, Eq)]
+enum Content {
+    Image { annotations: BTreeMap<String, String> },
+    Attestation { predicate_type: String },
+}
+
+/// What all policies of a search want, and the authorities whose trusted root can't be used now.
+pub(super) fn wants<'a>(
+    policies: &[&'a Policy],
+    trusted: &TrustedRoots,
+) -> (Vec<Want<'a>>, Vec<(&'a Policy, usize, Unavailable)>) {
+    let (mut wants, mut blocked) = (Vec::new(), Vec::new());
+    for policy in policies {
+        for (i, authority) in policy.parts().authorities.iter().enumerate() {
+            if let Err(cause) = signer(authority, trusted) {
+                blocked.push((*policy, i, cause));
+                continue;
+            }
+            for (content, purpose) in contents(policy, i) {
+                let Ok(Some(signer)) = signer(authority, trusted) else { continue };
+                let terms = Terms { signer, log: policy.log_rule(authority), content };
+                let asker = Asker { policy, authority: i, purpose };
+                match wants.iter_mut().find(|want: &&mut Want<'a>| *want.terms == terms) {
+                    Some(want) => want.askers.push(asker),
+                    None => wants.push(Want { terms: Arc::new(terms), askers: vec![asker], verified: None }),
+                }
+            }
+        }
+    }
+    (wants, blocked)
+}
+
+/// What a policy wants of one of its authorities.
+fn contents(policy: &Policy, authority: usize) -> Vec<(Content, Purpose)> {
+    let parts = policy.parts();
+    let mut contents = Vec::new();
+    if parts.require.at_least > 0 {
+        contents.push((Content::Image { annotations: parts.annotations.clone() }, Purpose::Signature));
+    }
+    for (demand, attestation) in parts.attestations.iter().enumerate() {
+        if attestation.authorities.contains(&authority) {
+            let content = Content::Attestation { predicate_type: attestation.predicate_type.clone() };
+            contents.push((content, Purpose::Attestation { demand, judged: Vec::new() }));
+        }
+    }
+    contents
+}
+
+/// Whom an authority trusts; nothing where nothing is looked at.
+fn signer(authority: &Authority, trusted: &TrustedRoots) -> Result<Option<Signer>, Unavailable> {
+    let root = |name: &Option<Arc<str>>| name.as_deref().map(|name| trusted.get(name)).transpose();
+    Ok(Some(match &authority.trust {
+        Trust::Key { key, root: name } => Signer::Key { key: key.clone(), root: root(name)? },
+        Trust::Keyless { root, identities } => {
+            Signer::Keyless { root: trusted.get(root)?, identities: identities.clone() }
+        }
+        Trust::Certificate { roots, root: name, identities } => {
+            Signer::Certificate { roots: roots.clone(), root: root(name)?, identities: identities.clone() }
+        }
+        Trust::Static(_) => return Ok(None),
+    }))
+}
+
+impl Terms {
+    pub(super) fn demand(&self) -> Demand<'_> {
+        let signer = match &self.signer {
+            Signer::Key { key, root } => SignerDemand::Key { key, root: root.as_deref() },
+            Signer::Keyless { root, identities } => SignerDemand::Keyless { root, identities },
+            Signer::Certificate { roots, root, identities } => {
+                SignerDemand::Certificate { roots, root: root.as_deref(), identities }
+            }
+        };
+        let content = match &self.content {
+            Content::Image { annotations } => ContentDemand::Image { annotations },
+            Content::Attestation { predicate_type } => ContentDemand::Attestation { predicate_type },
+        };
+        Demand { signer, log: self.log, content }
+    }
+
+    /// Whether one statement may not be enough: each is looked at.
+    pub(super) fn is_attestation(&self) -> bool {
+        matches!(self.content, Content::Attestation { .. })
+    }
+}
+
+impl Asker<'_> {
+    /// Takes note of what was found out about one candidate; what that says for this asker.
+    pub(super) fn take(&mut self, result: Result<&VerifiedSignature, &Finding>) -> Result<(), Finding> {
+        let verified = result.map_err(Finding::clone)?;
+        match &mut self.purpose {
+            Purpose::Signature => Ok(()),
+            Purpose::Attestation { demand, judged } => {
+                let answer = judge(self.policy, *demand, verified);
+                judged.push(answer.clone());
+                Ok(answer?)
+            }
+        }
+    }
+
+    /// What was judged of the statements of a demand.
+    pub(super) fn judged(&self, wanted: usize) -> &[Result<(), Rejection>] {
+        match &self.purpose {
+            Purpose::Attestation { demand, judged } if *demand == wanted => judged,
+            Purpose::Attestation { .. } | Purpose::Signature => &[],
+        }
+    }
+
+    /// The name of the attestation that it asks for.
+    pub(super) fn attestation(&self) -> Option<Arc<str>> {
+        match &self.purpose {
+            Purpose::Attestation { demand, .. } => {
+                self.policy.parts().attestations.get(*demand).map(|demanded| demanded.name.clone())
+            }
+            Purpose::Signature => None,
+        }
+    }
+}
+
+/// What the conditions of a demand say of a statement.
+fn judge(_policy: &Policy, _demand: usize, _verified: &VerifiedSignature) -> Result<(), Rejection> {
+    Ok(())
+}
+
+impl Want<'_> {
+    /// Whether further signatures can tell anything new.
+    pub(super) fn is_open(&self) -> bool {
+        self.terms.is_attestation() || self.verified.is_none()
+    }
+}
