@@ -12,9 +12,11 @@ pub(super) use ::sigstore::types::{
 pub(super) use logged::{Hashed, Logged, Verifier as LoggedVerifier};
 
 use ::sigstore::crypto::{Keyring, VerificationKey};
-use ::sigstore::trust_root::TrustedRoot;
-use ::sigstore::tsa::{TsaAuthority, verify_timestamp_for_authority};
-use ::sigstore::types::{Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimestampToken};
+use ::sigstore::trust_root::{TimestampAuthority, TrustedRoot};
+use ::sigstore::tsa::{self, verify_timestamp_for_authority};
+use ::sigstore::types::{
+    Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimestampToken, TsaAuthority,
+};
 use ::sigstore::{VerificationPolicy, Verifier};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -56,9 +58,10 @@ impl Anchors {
         if root.certificate_authorities.is_empty() && logs.is_empty() && root.timestamp_authorities.is_empty() {
             return Err(TrustError::Unusable("it has no certificate authority, log or timestamp authority".to_owned()));
         }
-        let timestamp_authorities = root.tsa_authorities();
+        let timestamp_authorities = root.timestamp_authorities.iter().filter_map(timestamp_authority).collect();
         let subject = |der: &[u8]| Certificate::from_der(der).ok()?.tbs_certificate.subject.to_der().ok();
-        let authorities = root.fulcio_certs().iter().filter_map(|der| subject(der.as_bytes())).collect();
+        let certificates = root.certificate_authorities.iter().flat_map(|ca| &ca.cert_chain.certificates);
+        let authorities = certificates.filter_map(|certificate| subject(certificate.raw_bytes.as_bytes())).collect();
         Ok(Self { verifier, root, logs, timestamp_authorities, authorities })
     }
 
@@ -79,13 +82,20 @@ impl Anchors {
         log.map(|log| log.base_url.as_str())
     }
 
+    /// The times of all timestamps of a bundle. Where the root names no timestamp authority they are no source of time.
+    pub(super) fn timestamps(&self, bundle: &Bundle, signature: &[u8]) -> Result<Vec<Timestamp>, Rejection> {
+        let tokens = &bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
+        let tokens = if self.has_timestamp_authorities() { tokens.as_slice() } else { &[] };
+        tokens.iter().map(|token| self.timestamp(&token.signed_timestamp, signature)).collect()
+    }
+
     /// Whether timestamps can be verified at all.
     pub(super) fn has_timestamp_authorities(&self) -> bool {
         !self.timestamp_authorities.is_empty()
     }
 
     /// Whether a certificate (DER) says that one of the authorities issued it.
-    pub(super) fn claims_issuer(&self, certificate: &[u8]) -> bool {
+    fn claims_issuer(&self, certificate: &[u8]) -> bool {
         let issuer = |certificate: Certificate| certificate.tbs_certificate.issuer.to_der().ok();
         let issuer = Certificate::from_der(certificate).ok().and_then(issuer);
         issuer.is_some_and(|issuer| self.authorities.contains(&issuer))
@@ -94,7 +104,12 @@ impl Anchors {
     /// Verifies a bundle with a certificate of these authorities: times, chain, certificate transparency, log entries where
     /// there are any, the signature, and that all of it is about the same. Whom the certificate names is not looked at.
     /// Answers all times that were proven.
-    pub(super) fn verify(&self, bundle: &Bundle, signed: Signed<'_>) -> Result<Vec<Timestamp>, Rejection> {
+    pub(super) fn verify(
+        &self,
+        bundle: &Bundle,
+        signed: Signed<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<Timestamp>, Rejection> {
         let mut policy = VerificationPolicy::any_identity();
         if self.root.ctlogs.is_empty() {
             policy = policy.skip_sct();
@@ -107,21 +122,27 @@ impl Anchors {
             Signed::Digest(digest) => Artifact::from(Sha256Hash::new(*digest.as_bytes())),
         };
         let verified = self.verifier.verify(artifact, bundle, &policy);
-        let result = verified.map_err(|error| errors::rejection(&error, self, bundle))?;
+        let result = verified.map_err(|error| errors::explain(&error, self, bundle, now))?;
         Ok(result.verified_timestamps().to_vec())
     }
 
-    /// Verifies one timestamp of a bundle.
-    pub(super) fn timestamp(&self, token: &TimestampToken, signature: &[u8]) -> Result<Timestamp, Rejection> {
+    /// Verifies one timestamp: one authority made it, over this signature, within that authority's own window.
+    fn timestamp(&self, token: &TimestampToken, signature: &[u8]) -> Result<Timestamp, Rejection> {
         let signature = SignatureBytes::from_bytes(signature);
-        let mut problem = "the trusted root names no timestamp authority".to_owned();
+        let mut nearest = "it is by no timestamp authority of the trusted root".to_owned();
         for authority in &self.timestamp_authorities {
             match verify_timestamp_for_authority(token, &signature, authority) {
                 Ok(time) => return Ok(time),
-                Err(error) => problem = error.to_string(),
+                Err(tsa::Error::TimestampOutsideValidity { time }) => {
+                    nearest =
+                        format!("it is of {time}, when the trusted root does not trust the authority that made it");
+                    break;
+                }
+                Err(tsa::Error::HashMismatch { .. }) => "it is about another signature".clone_into(&mut nearest),
+                Err(_) => {}
             }
         }
-        Err(Rejection::TimestampInvalid(foreign(&problem)))
+        Err(Rejection::TimestampInvalid(nearest))
     }
 
     /// Whether the log of an entry signed this promise, with a key that was valid at that time.
@@ -148,6 +169,18 @@ impl Anchors {
         let by_log = checkpoint.signatures().iter().filter(|s| id.as_bytes().starts_with(s.key_id.as_bytes()));
         by_log.into_iter().any(|signature| key.verify(checkpoint.signed_data(), &signature.signature).is_ok())
     }
+}
+
+/// One authority with its window. The crate's own list leaves out those that have not begun when it is made; here the time of
+/// a timestamp decides.
+fn timestamp_authority(authority: &TimestampAuthority) -> Option<TsaAuthority> {
+    let (leaf, intermediates, root) = match authority.cert_chain.certificates.as_slice() {
+        [] => return None,
+        [root] => (root, &[][..], root),
+        [leaf, intermediates @ .., root] => (leaf, intermediates, root),
+    };
+    let intermediates = intermediates.iter().map(|certificate| certificate.raw_bytes.clone()).collect();
+    Some(TsaAuthority::new(leaf.raw_bytes.clone(), intermediates, root.raw_bytes.clone(), authority.valid_for))
 }
 
 /// In the JSON of protocol buffers an empty field may be left out; the crate wants these.

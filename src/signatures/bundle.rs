@@ -14,6 +14,8 @@ use crate::domain::{Digest, Rejection};
 const MAX_ENTRIES: usize = 32;
 const MAX_TIMESTAMPS: usize = 32;
 const MAX_CERTIFICATES: usize = 10;
+/// Most signatures under a checkpoint, those of witnesses included. Each that seems to be the log's is tried.
+const MAX_CHECKPOINT_SIGNATURES: usize = 64;
 
 /// Reads the structure of a bundle.
 pub(super) fn read(bytes: &[u8]) -> Result<Claim<'static>, Rejection> {
@@ -79,6 +81,15 @@ fn check_limits(document: &Value) -> Result<(), Rejection> {
         let found = document.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len);
         if found > limit {
             return Err(Rejection::SignatureLimit { what, found, limit });
+        }
+    }
+    let entries = document.pointer("/verificationMaterial/tlogEntries").and_then(Value::as_array);
+    for entry in entries.into_iter().flatten() {
+        let note = entry.pointer("/inclusionProof/checkpoint/envelope").and_then(Value::as_str).unwrap_or_default();
+        let found = note.lines().filter(|line| line.trim_start().starts_with('\u{2014}')).count();
+        if found > MAX_CHECKPOINT_SIGNATURES {
+            let what = "signatures under a checkpoint";
+            return Err(Rejection::SignatureLimit { what, found, limit: MAX_CHECKPOINT_SIGNATURES });
         }
     }
     let empty = document.pointer("/verificationMaterial/x509CertificateChain/certificates");

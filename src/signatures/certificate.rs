@@ -9,8 +9,10 @@ mod roots;
 mod tests;
 
 use jiff::Timestamp;
+use spki::ObjectIdentifier;
 use spki::der::{Decode, Encode};
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::ExtendedKeyUsage;
 
 use super::key::PublicKey;
 use crate::domain::text::foreign;
@@ -18,11 +20,16 @@ use crate::domain::{Rejection, SignerIdentity};
 
 pub use roots::{CertificateRoots, RootsError};
 
+/// The extended key usage `codeSigning` (RFC 5280, section 4.2.1.12).
+const ID_KP_CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+
 /// The certificate that signed, read but not yet vouched for by anyone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Leaf {
     /// The key that it certifies.
     pub(super) key: PublicKey,
+    /// Whether it is for signing code (extended key usage `codeSigning`).
+    signs_code: bool,
     /// Whom it names.
     pub(super) identity: SignerIdentity,
     /// The first moment of its validity.
@@ -50,7 +57,9 @@ impl Leaf {
             Timestamp::try_from(time.to_system_time()).map_err(|e| invalid(format!("has an impossible time: {e}")))
         };
         let (not_before, not_after) = (time(certified.validity.not_before)?, time(certified.validity.not_after)?);
-        Ok(Self { key, identity, not_before, not_after })
+        let usage = certified.get::<ExtendedKeyUsage>().map_err(|e| invalid(format!("can't be read: {e}")))?;
+        let signs_code = usage.is_some_and(|(_, usage)| usage.0.contains(&ID_KP_CODE_SIGNING));
+        Ok(Self { key, signs_code, identity, not_before, not_after })
     }
 
     /// Whether it was valid at a moment; both ends are inclusive (RFC 5280, section 4.1.2.5).

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -36,6 +36,8 @@ struct Header<'a> {
     predicate_type: String,
     #[serde(borrow)]
     subject: &'a RawValue,
+    #[serde(borrow, default, deserialize_with = "present")]
+    predicate: Option<&'a RawValue>,
 }
 
 /// A subject. cosign gives it no name.
@@ -62,9 +64,14 @@ pub(super) fn read(envelope: &DsseEnvelope) -> Result<Read, Rejection> {
     }
     let payload = envelope.payload.as_bytes();
     let unreadable = |e: serde_json::Error| malformed(&format!("the in-toto statement: {e}"));
+    // The crate builds all of a statement before it verifies anything.
+    json::check_large(payload).map_err(unreadable)?;
     let header: Header<'_> = serde_json::from_slice(payload).map_err(unreadable)?;
     if !STATEMENT_TYPES.contains(&header.kind.as_str()) {
         return Err(malformed(&format!("\"{}\" is no known type of in-toto statement", header.kind)));
+    }
+    if header.predicate.is_some_and(|predicate| !predicate.get().starts_with('{')) {
+        return Err(malformed("the in-toto statement's predicate is no object"));
     }
     let signature = envelope.signature.sig.as_bytes();
     if signature.is_empty() {
@@ -83,10 +90,15 @@ pub(super) fn read(envelope: &DsseEnvelope) -> Result<Read, Rejection> {
 pub(super) fn statement(content: &Content) -> Result<Statement, Rejection> {
     let document =
         json::parse_large(&content.payload).map_err(|e| malformed(&format!("the in-toto statement: {e}")))?;
-    if !document.get("predicate").is_some_and(Value::is_object) {
-        return Err(malformed("the in-toto statement's predicate is no object"));
+    if document.get("predicate").is_none() {
+        return Err(malformed("the in-toto statement has no predicate"));
     }
     Ok(Statement { predicate_type: content.predicate_type.clone().unwrap_or_default(), document })
+}
+
+/// A member that is there, even if it is `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 fn subjects(listed: Value) -> Result<Vec<Subject>, Rejection> {

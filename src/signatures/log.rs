@@ -76,9 +76,7 @@ pub(super) fn check_inclusion(
     // 1.
     check_log(entry, anchors)?;
     // 2.
-    if entry.inclusion_proof.is_none() && (entry.inclusion_promise.is_none() || is_tiled(entry)) {
-        return Err(invalid("it has no proof that the log has it"));
-    }
+    check_evidence(entry)?;
     // 3.
     let time = match (&entry.inclusion_promise, entry.integrated_time) {
         (None, _) => None,
@@ -100,6 +98,26 @@ pub(super) fn check_inclusion(
         check_proof(entry, anchors, now)?;
     }
     Ok(time.filter(|_| !is_tiled(entry)))
+}
+
+/// An entry has an inclusion proof, or a promise (those of Rekor v1 only).
+pub(super) fn check_evidence(entry: &TransparencyLogEntry) -> Result<(), Rejection> {
+    match (&entry.inclusion_proof, &entry.inclusion_promise) {
+        (Some(_), _) => Ok(()),
+        (None, Some(_)) if !is_tiled(entry) => Ok(()),
+        (None, _) => Err(invalid("it has no proof that the log has it")),
+    }
+}
+
+/// No proven time is still to come. The time here is not told: whoever is denied twice must be told the same.
+pub(super) fn check_times(times: &[Timestamp], now: Timestamp) -> Result<(), Rejection> {
+    match times.iter().max() {
+        Some(time) if *time > now => Err(Rejection::TimestampInvalid(format!(
+            "it says {time}, which is in the future for the clock here: set the clock of this node right, or distrust who \
+             says so"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The trusted root names the log that an entry says it is in.

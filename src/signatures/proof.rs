@@ -27,6 +27,8 @@ pub(super) struct Proofs<'c, 'a> {
     answers: Vec<(Question, Result<Proven, Rejection>)>,
     /// The key that made the signature, once it is known.
     signed_by: Option<PublicKey>,
+    /// Keys that did not.
+    not_by: Vec<PublicKey>,
 }
 
 /// What makes two demands the same cryptographic question.
@@ -39,7 +41,7 @@ enum Question {
 
 impl<'c, 'a> Proofs<'c, 'a> {
     pub(super) fn new(claim: &'c Claim<'a>, subject: &'c Digest, now: Timestamp) -> Self {
-        Self { claim, subject, now, answers: Vec::new(), signed_by: None }
+        Self { claim, subject, now, answers: Vec::new(), signed_by: None, not_by: Vec::new() }
     }
 
     /// Whether the signature is by such a signer, whoever its certificate names.
@@ -78,9 +80,8 @@ impl<'c, 'a> Proofs<'c, 'a> {
                 "the signature was made with a certificate, and the policy demands the {key}"
             )));
         };
-        // 2. A signature that one key made is not tried with others.
-        let excluded = self.signed_by.as_ref().is_some_and(|other| other != key);
-        if excluded || !self.signed(key)? {
+        // 2.
+        if !self.made_by(key)? {
             return Err(match hint {
                 Some(hint) if hint != key.hint() => Rejection::SignerMismatch(format!(
                     "the signature says that key {} made it, and the policy demands the {key}",
@@ -89,13 +90,30 @@ impl<'c, 'a> Proofs<'c, 'a> {
                 _ => Rejection::SignatureInvalid { key: key.to_string() },
             });
         }
-        self.signed_by = Some(key.clone());
         // 3.
         self.evidence(By::Key(key), root, rule)
     }
 
+    /// Whether the key made the signature. Each key is tried once, and none after the one that did.
+    fn made_by(&mut self, key: &PublicKey) -> Result<bool, Rejection> {
+        if let Some(known) = &self.signed_by {
+            return Ok(known == key);
+        }
+        if self.not_by.contains(key) {
+            return Ok(false);
+        }
+        let made = self.signed(key)?;
+        if made {
+            self.signed_by = Some(key.clone());
+        } else {
+            self.not_by.push(key.clone());
+        }
+        Ok(made)
+    }
+
     /// 1. The signer presents itself by a certificate that names one holder.
-    /// 2. There is a log entry, where the rule demands one, in a log that the root names.
+    /// 2. There is a log entry, where the rule demands one; each is in a log that the root names and brings evidence of its own,
+    ///    which the crate demands of one of them only.
     /// 3. The crate verifies all of it under the root ([`adapter::Anchors::verify`]): the times of logs and timestamp
     ///    authorities, of which there must be one; the certificate's chain and validity at each of them; its proof of
     ///    certificate transparency, where the root names such logs; inclusion proofs, checkpoints and promises; the signature;
@@ -118,6 +136,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         let mut log_entries = Vec::new();
         for entry in &bundle.verification_material.tlog_entries {
             log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
+            log::check_evidence(entry)?;
         }
         if log_entries.is_empty() {
             if rule == LogRule::Required {
@@ -129,9 +148,9 @@ impl<'c, 'a> Proofs<'c, 'a> {
         if !root.anchors.has_timestamp_authorities() {
             bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.clear();
         }
-        let times = root.anchors.verify(&bundle, self.signed_bytes())?;
+        let times = root.anchors.verify(&bundle, self.signed_bytes(), self.now)?;
         // 4.
-        self.check_times(&times)?;
+        log::check_times(&times, self.now)?;
         Ok((Proof { log_entries, times }, identity))
     }
 
@@ -167,50 +186,34 @@ impl<'c, 'a> Proofs<'c, 'a> {
 
     /// What lies beside a signature by a key or a certificate of an own PKI:
     ///
-    /// 1. where the rule says so, nothing is looked at;
+    /// 1. log entries are not looked at where the rule says so;
     /// 2. each log entry is about this signature;
     /// 3. without a trusted root nothing more can be told, and nothing is;
     /// 4. each entry is proven to be in its log, each timestamp to be by an authority of the root, and none is of a time to
     ///    come;
     /// 5. there is an entry, where the rule demands one.
     fn evidence(&self, by: By<'_>, root: Option<&TrustMaterial>, rule: LogRule) -> Result<Proof, Rejection> {
-        // 1.
-        let Some(bundle) = self.claim.bundle.as_ref().filter(|_| rule != LogRule::Ignored) else {
-            return if rule == LogRule::Required { Err(Rejection::LogRequired) } else { Ok(Proof::default()) };
-        };
-        // 2.
+        let none = || if rule == LogRule::Required { Err(Rejection::LogRequired) } else { Ok(Proof::default()) };
+        let Some(bundle) = &self.claim.bundle else { return none() };
         let material = &bundle.verification_material;
-        material.tlog_entries.iter().try_for_each(|entry| log::check_subject(entry, self.claim, by))?;
+        // 1.
+        let entries = if rule == LogRule::Ignored { &[][..] } else { material.tlog_entries.as_slice() };
+        // 2.
+        entries.iter().try_for_each(|entry| log::check_subject(entry, self.claim, by))?;
         // 3.
-        let Some(root) = root else {
-            return if rule == LogRule::Required { Err(Rejection::LogRequired) } else { Ok(Proof::default()) };
-        };
+        let Some(root) = root else { return none() };
         // 4.
         let mut proof = Proof::default();
-        for entry in &material.tlog_entries {
+        for entry in entries {
             proof.times.extend(log::check_inclusion(entry, &root.anchors, self.now)?);
             proof.log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
         }
-        if root.anchors.has_timestamp_authorities() {
-            for timestamp in &material.timestamp_verification_data.rfc3161_timestamps {
-                proof.times.push(root.anchors.timestamp(&timestamp.signed_timestamp, &self.claim.signature)?);
-            }
-        }
-        self.check_times(&proof.times)?;
+        proof.times.extend(root.anchors.timestamps(bundle, &self.claim.signature)?);
+        log::check_times(&proof.times, self.now)?;
         // 5.
         match rule {
             LogRule::Required if proof.log_entries.is_empty() => Err(Rejection::LogRequired),
             _ => Ok(proof),
-        }
-    }
-
-    fn check_times(&self, times: &[Timestamp]) -> Result<(), Rejection> {
-        match times.iter().find(|time| **time > self.now) {
-            Some(time) => Err(Rejection::TimestampInvalid(format!(
-                "it says {time}, and the clock here says {}: one of the two clocks is wrong",
-                self.now
-            ))),
-            None => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod cosign;
 mod encodings;
+mod evidence;
 mod keys;
 mod payloads;
 

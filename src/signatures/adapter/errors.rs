@@ -1,42 +1,102 @@
 //! The crate's errors as rejections: by their kind, never by their text.
 
-use ::sigstore::types::{Bundle, DerCertificate};
+use ::sigstore::bundle::Error as Structure;
+use ::sigstore::types::Bundle;
+use ::sigstore::types::bundle::VerificationMaterialContent;
 use ::sigstore::{CertificateError, Error, TimestampError, TransparencyLogError};
+use jiff::Timestamp;
 
-use super::Anchors;
+use super::{Anchors, SignatureContent};
 use crate::domain::Rejection;
 use crate::domain::text::foreign;
+use crate::signatures::log;
 
-/// Why a bundle with a certificate is refused.
-pub(super) fn rejection(error: &Error, anchors: &Anchors, bundle: &Bundle) -> Rejection {
+/// Why a bundle with a certificate is refused:
+///
+/// 1. A signature that does not verify is told as that.
+/// 2. It is of another instance: nothing that presents itself is by an authority of this root.
+/// 3. A proven time is in the future. The crate asks its own clock, and about logs only, and would tell that the certificate
+///    was not valid then.
+/// 4. What the crate says.
+pub(super) fn explain(error: &Error, anchors: &Anchors, bundle: &Bundle, now: Timestamp) -> Rejection {
+    // 1.
+    if matches!(error, Error::SignatureInvalid(_)) {
+        return rejection(error);
+    }
+    // 2.
+    let is_known = |certificate: &[u8]| anchors.claims_issuer(certificate);
+    if !chain(&bundle.verification_material.content).into_iter().any(is_known) {
+        return Rejection::TrustRoot(
+            "no certificate authority of the trusted root issued the signature's certificate; if it is by another \
+             Sigstore instance, name that one's trusted root"
+                .to_owned(),
+        );
+    }
+    // 3.
+    if let Ok(times) = times(anchors, bundle, now)
+        && let Err(future) = log::check_times(&times, now)
+    {
+        return future;
+    }
+    // 4.
+    rejection(error)
+}
+
+/// The times that are proven, whatever else is wrong.
+fn times(anchors: &Anchors, bundle: &Bundle, now: Timestamp) -> Result<Vec<Timestamp>, Rejection> {
+    let signature = match &bundle.content {
+        SignatureContent::DsseEnvelope(envelope) => envelope.signature.sig.as_bytes(),
+        SignatureContent::MessageSignature(content) => content.signature.as_bytes(),
+        _ => &[],
+    };
+    let mut times = anchors.timestamps(bundle, signature)?;
+    for entry in &bundle.verification_material.tlog_entries {
+        times.extend(log::check_inclusion(entry, anchors, now)?);
+    }
+    Ok(times)
+}
+
+fn chain(material: &VerificationMaterialContent) -> Vec<&[u8]> {
+    match material {
+        VerificationMaterialContent::Certificate(leaf) => vec![leaf.raw_bytes.as_bytes()],
+        VerificationMaterialContent::X509CertificateChain { certificates } => {
+            certificates.iter().map(|certificate| certificate.raw_bytes.as_bytes()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn rejection(error: &Error) -> Rejection {
     let text = foreign(&error.to_string());
     match error {
         Error::SignatureInvalid(_) => Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() },
-        Error::Certificate(error) => certificate(error, text, anchors, bundle),
+        Error::Certificate(CertificateError::NoValidAuthority { .. }) => Rejection::TrustRoot(text),
+        Error::Certificate(_) => Rejection::CertificateInvalid(format!("is refused: {text}")),
         // What is signed was compared before: the entry is about something else.
         Error::ArtifactMismatch(_) => Rejection::LogInvalid("it is about something else".to_owned()),
         Error::TransparencyLog(TransparencyLogError::UnknownLog { log_id }) => {
             Rejection::TrustRoot(format!("the trusted root does not name the log {}", foreign(log_id)))
         }
-        Error::TransparencyLog(_) => Rejection::LogInvalid(text),
+        // Payloads and materials were read before: what is unsupported is the kind of an entry, or a hash that it has.
+        Error::TransparencyLog(_) | Error::UnsupportedBundle(_) => Rejection::LogInvalid(text),
         Error::Timestamp(TimestampError::NoVerifiedTimestamp(_)) => Rejection::NoSigningTime,
         Error::Timestamp(_) => Rejection::TimestampInvalid(text),
         Error::InvalidTrustRoot(_) | Error::TrustRoot(_) | Error::TrustedCertificate(_) => {
             Rejection::Internal("a trusted root was accepted that can't be used")
         }
+        Error::Bundle(error) => structure(error, text),
         _ => Rejection::SignatureMalformed(text),
     }
 }
 
-fn certificate(error: &CertificateError, text: String, anchors: &Anchors, bundle: &Bundle) -> Rejection {
-    let leaf = bundle.signing_certificate().map(DerCertificate::as_bytes).unwrap_or_default();
+fn structure(error: &Structure, text: String) -> Rejection {
     match error {
-        CertificateError::ChainInvalid(_) if !anchors.claims_issuer(leaf) => Rejection::TrustRoot(
-            "no certificate authority of the trusted root issued the signature's certificate; if it is by another \
-             Sigstore instance, name that one's trusted root"
-                .to_owned(),
-        ),
-        CertificateError::NoValidAuthority { .. } => Rejection::TrustRoot(text),
-        _ => Rejection::CertificateInvalid(format!("is refused: {text}")),
+        Structure::MissingSigningTimeEvidence | Structure::MissingTimestamp => Rejection::NoSigningTime,
+        Structure::MissingInclusionPromise(_)
+        | Structure::MissingInclusionProof(_)
+        | Structure::MissingCheckpoint
+        | Structure::LogIndexOutOfRange { .. }
+        | Structure::CheckpointRootMismatch => Rejection::LogInvalid(text),
+        _ => Rejection::SignatureMalformed(text),
     }
 }

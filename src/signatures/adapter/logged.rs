@@ -1,9 +1,10 @@
 //! What the body of a log entry says, the same for all kinds of entries.
 
 use ::sigstore::rekor::RekorEntryBody;
-use ::sigstore::types::{DerCertificate, DerPublicKey, HashAlgorithm, TransparencyLogEntry};
+use ::sigstore::types::{DerCertificate, DerPublicKey, HashAlgorithm, KindVersion, TransparencyLogEntry};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
 
 /// What was logged.
 #[derive(Debug)]
@@ -37,6 +38,10 @@ pub(in crate::signatures) enum Verifier {
 impl Logged {
     /// Reads the body of an entry; nothing where it is not what its kind promises.
     pub(in crate::signatures) fn read(entry: &TransparencyLogEntry) -> Option<Self> {
+        if entry.kind_version == KindVersion::HashedRekordV002 {
+            let body: HashedRekordV002 = serde_json::from_slice(entry.canonicalized_body.as_bytes()).ok()?;
+            return body.spec.hashed_rekord_v002.logged();
+        }
         match RekorEntryBody::parse(&entry.canonicalized_body, entry.kind_version).ok()? {
             RekorEntryBody::HashedRekordV001(body) => {
                 let hash = body.spec.data.hash;
@@ -44,20 +49,6 @@ impl Logged {
                     hashed: Hashed::Message(hash.algorithm, hex::decode(hash.value.as_str()).ok()?),
                     signature: body.spec.signature.content.as_bytes().to_vec(),
                     verifier: pem(body.spec.signature.public_key.content.as_bytes())?,
-                })
-            }
-            RekorEntryBody::HashedRekordV002(body) => {
-                let logged = body.spec.hashed_rekord_v002;
-                let verifier = match (logged.signature.verifier.x509_certificate, logged.signature.verifier.public_key)
-                {
-                    (Some(certificate), None) => Verifier::Certificate(certificate.raw_bytes.as_bytes().to_vec()),
-                    (None, Some(key)) => Verifier::Key(key.raw_bytes.as_bytes().to_vec()),
-                    _ => return None,
-                };
-                Some(Self {
-                    hashed: Hashed::Message(logged.data.algorithm, logged.data.digest.as_bytes().to_vec()),
-                    signature: logged.signature.content.as_bytes().to_vec(),
-                    verifier,
                 })
             }
             RekorEntryBody::DsseV001(body) => {
@@ -85,6 +76,78 @@ impl Logged {
             }
             _ => None,
         }
+    }
+}
+
+/// `hashedrekord` 0.0.2 (sigstore/rekor-tiles, `api/proto/rekor/v2/hashedrekord.proto`). The crate reads those by P-256 only.
+#[derive(Deserialize)]
+struct HashedRekordV002 {
+    spec: HashedRekordV002Spec,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HashedRekordV002Spec {
+    hashed_rekord_v002: HashedRekordV002Data,
+}
+
+#[derive(Deserialize)]
+struct HashedRekordV002Data {
+    data: HashedRekordV002Digest,
+    signature: HashedRekordV002Signature,
+}
+
+#[derive(Deserialize)]
+struct HashedRekordV002Digest {
+    algorithm: HashAlgorithm,
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct HashedRekordV002Signature {
+    content: String,
+    verifier: HashedRekordV002Verifier,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HashedRekordV002Verifier {
+    key_details: String,
+    x509_certificate: Option<Raw>,
+    public_key: Option<Raw>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    raw_bytes: String,
+}
+
+impl HashedRekordV002Data {
+    fn logged(self) -> Option<Logged> {
+        let base64 = |text: &str| STANDARD.decode(text).ok();
+        let Self { data, signature } = self;
+        let verifier = match (&signature.verifier.x509_certificate, &signature.verifier.public_key) {
+            (Some(certificate), None) => Verifier::Certificate(base64(&certificate.raw_bytes)?),
+            (None, Some(key)) => Verifier::Key(base64(&key.raw_bytes)?),
+            _ => return None,
+        };
+        let is_scheme_over_digest = hash_of(&signature.verifier.key_details).is_none_or(|hash| hash == data.algorithm);
+        is_scheme_over_digest.then_some(Logged {
+            hashed: Hashed::Message(data.algorithm, base64(&data.digest)?),
+            signature: base64(&signature.content)?,
+            verifier,
+        })
+    }
+}
+
+/// The hash in the name of a scheme, such as `PKIX_ECDSA_P384_SHA_384` (sigstore/protobuf-specs, `PublicKeyDetails`).
+fn hash_of(scheme: &str) -> Option<HashAlgorithm> {
+    match scheme {
+        name if name.ends_with("SHA_256") || name.ends_with("SHA256") => Some(HashAlgorithm::Sha2256),
+        name if name.ends_with("SHA_384") => Some(HashAlgorithm::Sha2384),
+        name if name.ends_with("SHA_512") || name.ends_with("ED25519_PH") => Some(HashAlgorithm::Sha2512),
+        _ => None,
     }
 }
 

@@ -12,14 +12,12 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::BasicConstraints;
 
-use super::{Leaf, invalid};
+use super::{ID_KP_CODE_SIGNING, Leaf, invalid};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
-/// The extended key usage `codeSigning` (RFC 5280, section 4.2.1.12), without tag and length.
-const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 /// Most certificates of a chain that are looked at beside the one that signed.
 const MAX_INTERMEDIATES: usize = 9;
 /// Most roots.
@@ -92,10 +90,10 @@ impl CertificateRoots {
 
     /// Whether the certificate signed as one of this PKI at each of the moments; at least one is given.
     ///
-    /// 1. At most ten certificates, that of the signer included.
+    /// 1. At most ten certificates, that of the signer included; it says that it is for signing code.
     /// 2. It was valid at each moment.
-    /// 3. At each moment a path leads to a root: signatures, validity, path length, name constraints, CA:TRUE, and the
-    ///    extended key usage `codeSigning`.
+    /// 3. At each moment a path leads to a root: signatures, validity, path length, name constraints, CA:TRUE, and no authority
+    ///    on it is restricted to other usages than `codeSigning`.
     pub(in crate::signatures) fn verify(
         &self,
         leaf: &Leaf,
@@ -107,6 +105,9 @@ impl CertificateRoots {
         if intermediates.len() > MAX_INTERMEDIATES {
             let (found, limit) = (intermediates.len().saturating_add(1), MAX_INTERMEDIATES.saturating_add(1));
             return Err(Rejection::SignatureLimit { what: "certificates in the chain", found, limit });
+        }
+        if !leaf.signs_code {
+            return Err(invalid("is not for signing code (extended key usage codeSigning)"));
         }
         let der = CertificateDer::from(der);
         let end_entity = EndEntityCert::try_from(&der).map_err(|e| invalid(format!("can't be used: {e}")))?;
@@ -120,7 +121,7 @@ impl CertificateRoots {
             // 3.
             let seconds = u64::try_from(moment.as_second()).map_err(|_| invalid("signed before 1970"))?;
             let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-            let usage = KeyUsage::required(CODE_SIGNING);
+            let usage = KeyUsage::required_if_present(ID_KP_CODE_SIGNING.as_bytes());
             let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
             end_entity
                 .verify_for_usage(algorithms, &self.anchors, &intermediates, time, usage, None, None)

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::parse;
+use super::{check_large, parse, parse_large};
 
 #[test]
 fn a_document_is_read_as_serde_json_reads_it() {
@@ -36,4 +36,20 @@ fn what_is_not_one_document_is_refused() {
     }
     assert!(parse(b"\"\xff\"").is_err());
     assert!(parse(&b"[".repeat(1_000_000)).is_err());
+}
+
+#[test]
+fn a_statement_is_walked_within_the_same_bounds_as_it_is_built() {
+    let list = |values: usize| format!("[{}]", vec!["0"; values - 1].join(","));
+    for check in [|bytes: &[u8]| check_large(bytes).is_ok(), |bytes: &[u8]| parse_large(bytes).is_ok()] {
+        assert!(check(list(1 << 20).as_bytes()));
+        assert!(!check(list((1 << 20) + 1).as_bytes()));
+        assert!(check(br#"{"a":{"a":[1,-1,1.5,true,null,"a"]}}"#));
+        for text in [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"b":2,"\u0061":3}}]"#, "{} {}", "", "{\"a\":1,}", "NaN"] {
+            assert!(!check(text.as_bytes()), "{text}");
+        }
+    }
+    let objects = |n: usize| format!("[{}]", vec!["{}"; n].join(","));
+    assert!(check_large(objects(1 << 18).as_bytes()).is_ok());
+    assert!(check_large(objects((1 << 18) + 1).as_bytes()).is_err());
 }
