@@ -46,6 +46,8 @@ enum Page {
     Metrics,
     /// The fields of a ClusterSignaturePolicy
     Policy,
+    /// The fields of a TrustedRoot
+    TrustedRoot,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +77,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<u8> {
         What::Docs { page: Page::Configuration } => output::text(&pages::configuration())?,
         What::Docs { page: Page::Metrics } => output::text(&metrics::reference())?,
         What::Docs { page: Page::Policy } => output::text(&pages::policy())?,
+        What::Docs { page: Page::TrustedRoot } => output::text(&pages::trusted_root())?,
         What::Webhooks(arguments) => webhook_configurations(arguments)?,
     }
     Ok(ACCEPTED)

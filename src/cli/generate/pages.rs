@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::api::{self, API_VERSION, KIND};
+use crate::api::{self, API_VERSION, KIND, TRUSTED_ROOT_KIND};
 use crate::config;
 
 /// Fields of a `ClusterSignaturePolicy`.
@@ -15,13 +15,27 @@ pub(super) fn policy() -> String {
          A field that is not listed here is refused when the policy is read: the policy is then not Ready, and its images are\n\
          not accepted. The same holds for a policy that was stored past the rules below.\n"
     );
-    let crd = api::crd();
+    sections(&api::crd(), &mut page);
+    page
+}
+
+/// Fields of a `TrustedRoot`.
+pub(super) fn trusted_root() -> String {
+    let mut page = format!(
+        "# {TRUSTED_ROOT_KIND}\n\n`apiVersion: {API_VERSION}`, cluster-scoped, short name `troot`, category `sealgate`.\n\n\
+         What it is for and how it is kept: [Trusted roots](trusted-roots.md). A field that is not listed here is refused when it\n\
+         is read, and the last good root of that name stays in use.\n"
+    );
+    sections(&api::trusted_root_crd(), &mut page);
+    page
+}
+
+fn sections(crd: &Value, page: &mut String) {
     for (field, title) in [("spec", "Spec"), ("status", "Status")] {
         let pointer = format!("/spec/versions/0/schema/openAPIV3Schema/properties/{field}");
         let schema = crd.pointer(&pointer).unwrap_or(&Value::Null);
-        section(schema, field, title, &mut page);
+        section(schema, field, title, page);
     }
-    page
 }
 
 /// Fields of the settings.
