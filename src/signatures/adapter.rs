@@ -12,16 +12,18 @@ pub(super) use ::sigstore::types::{
 pub(super) use logged::{Hashed, Logged, Verifier as LoggedVerifier};
 
 use ::sigstore::crypto::{Keyring, VerificationKey};
+use ::sigstore::trust_root::trusted_root::{CertChain, CertificateEntry};
 use ::sigstore::trust_root::{TimestampAuthority, TrustedRoot};
 use ::sigstore::tsa::{self, verify_timestamp_for_authority};
 use ::sigstore::types::{
-    Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimestampToken, TsaAuthority,
+    Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimeRange, TimestampToken, TsaAuthority,
 };
 use ::sigstore::{VerificationPolicy, Verifier};
 use jiff::Timestamp;
 use serde_json::Value;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
+use x509_cert::time::Time;
 
 use super::trust::TrustError;
 use crate::domain::text::foreign;
@@ -52,7 +54,8 @@ impl Anchors {
         let unreadable = |e: serde_json::Error| TrustError::Unreadable(foreign(&e.to_string()));
         let mut document: Value = serde_json::from_str(text).map_err(unreadable)?;
         complete(&mut document);
-        let root: TrustedRoot = serde_json::from_value(document).map_err(unreadable)?;
+        let mut root: TrustedRoot = serde_json::from_value(document).map_err(unreadable)?;
+        narrow(&mut root);
         let verifier = Verifier::new(&root).map_err(|e| unusable(&e))?;
         let logs = root.rekor_keys().map_err(|e| unusable(&e))?;
         if root.certificate_authorities.is_empty() && logs.is_empty() && root.timestamp_authorities.is_empty() {
@@ -192,6 +195,27 @@ fn complete(root: &mut Value) {
             }
         }
     }
+}
+
+/// Whoever verifies takes the certificates of an authority for valid whenever its window is open. So no window is wider than
+/// what these certificates say themselves; an authority that is never valid is left out.
+fn narrow(root: &mut TrustedRoot) {
+    root.certificate_authorities.retain_mut(|ca| is_ever_valid(&mut ca.valid_for, &ca.cert_chain));
+    root.timestamp_authorities.retain_mut(|tsa| is_ever_valid(&mut tsa.valid_for, &tsa.cert_chain));
+}
+
+fn is_ever_valid(window: &mut Option<TimeRange>, chain: &CertChain) -> bool {
+    // What can't be read is for the crate to refuse.
+    let validity = |certificate: &CertificateEntry| {
+        let validity = Certificate::from_der(certificate.raw_bytes.as_bytes()).ok()?.tbs_certificate.validity;
+        let second = |time: Time| Timestamp::try_from(time.to_system_time()).ok();
+        Some((second(validity.not_before)?, second(validity.not_after)?))
+    };
+    for (from, to) in chain.certificates.iter().filter_map(validity) {
+        let open = window.unwrap_or(TimeRange { start: from, end: None });
+        *window = Some(TimeRange { start: open.start.max(from), end: Some(open.end.map_or(to, |end| end.min(to))) });
+    }
+    window.is_none_or(|window| window.end.is_none_or(|end| end >= window.start))
 }
 
 fn log_id(entry: &TransparencyLogEntry) -> Option<Sha256Hash> {

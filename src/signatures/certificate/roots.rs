@@ -11,6 +11,7 @@ use spki::der::{Decode, Encode};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::BasicConstraints;
+use x509_cert::time::Time;
 
 use super::{ID_KP_CODE_SIGNING, Leaf, invalid};
 use crate::domain::text::foreign;
@@ -28,9 +29,17 @@ const MAX_ROOTS: usize = 32;
 pub struct CertificateRoots {
     /// The SHA-256 of all of them in a row: two values are the same when they have the same roots in the same order.
     fingerprint: Digest,
-    anchors: Vec<TrustAnchor<'static>>,
+    anchors: Vec<Root>,
     /// Certificates of authorities that are not self-signed: they may lie on a path, and end none that a root would not.
     count: usize,
+}
+
+/// A root with its own validity, which nobody else looks at.
+#[derive(Clone)]
+struct Root {
+    anchor: TrustAnchor<'static>,
+    not_before: Timestamp,
+    not_after: Timestamp,
 }
 
 /// Why a PEM text is no set of roots.
@@ -83,7 +92,11 @@ impl CertificateRoots {
                 return Err(RootsError::NotAnAuthority(block));
             }
             let der = CertificateDer::from(der.as_slice());
-            anchors.push(anchor_from_trusted_cert(&der).map_err(|e| malformed(e.to_string()))?.to_owned());
+            let anchor = anchor_from_trusted_cert(&der).map_err(|e| malformed(e.to_string()))?.to_owned();
+            let validity = certificate.tbs_certificate.validity;
+            let time = |time: Time| Timestamp::try_from(time.to_system_time()).map_err(|e| malformed(e.to_string()));
+            let (not_before, not_after) = (time(validity.not_before)?, time(validity.not_after)?);
+            anchors.push(Root { anchor, not_before, not_after });
         }
         Ok(Self { fingerprint: Digest::of(&blocks.concat()), count: anchors.len(), anchors })
     }
@@ -93,7 +106,7 @@ impl CertificateRoots {
     /// 1. At most ten certificates, that of the signer included; it says that it is for signing code.
     /// 2. It was valid at each moment.
     /// 3. At each moment a path leads to a root: signatures, validity, path length, name constraints, CA:TRUE, and no authority
-    ///    on it is restricted to other usages than `codeSigning`.
+    ///    on it is restricted to other usages than `codeSigning`. The root is valid too.
     pub(in crate::signatures) fn verify(
         &self,
         leaf: &Leaf,
@@ -123,8 +136,13 @@ impl CertificateRoots {
             let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
             let usage = KeyUsage::required_if_present(ID_KP_CODE_SIGNING.as_bytes());
             let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
+            let is_valid = |root: &&Root| root.not_before <= *moment && *moment <= root.not_after;
+            let anchors: Vec<_> = self.anchors.iter().filter(is_valid).map(|root| root.anchor.clone()).collect();
+            if anchors.is_empty() {
+                return Err(Rejection::TrustRoot(format!("no root that the policy trusts was valid at {moment}")));
+            }
             end_entity
-                .verify_for_usage(algorithms, &self.anchors, &intermediates, time, usage, None, None)
+                .verify_for_usage(algorithms, &anchors, &intermediates, time, usage, None, None)
                 .map_err(|e| refusal(&e))?;
         }
         Ok(())

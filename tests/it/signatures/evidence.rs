@@ -12,7 +12,7 @@ use super::{Answer, allowed, denied, denied_as, digest, image};
 use crate::support::signer::{CERTIFICATE, SCHEMES, SIGNATURE, SigningKey, edit, now, payload, statement};
 use crate::support::sigstore::signing::{BUNDLE, CHAIN, TIMESTAMP};
 use crate::support::sigstore::x509::{CODE_SIGNING, SERVER_AUTH, email};
-use crate::support::sigstore::{Content, Identity, NOW, Pki, Signing, Sigstore, Version};
+use crate::support::sigstore::{Authority, Content, Identity, NOW, Pki, Profile, Signing, Sigstore, Version};
 
 const NO_ANNOTATIONS: &std::collections::BTreeMap<String, String> = &std::collections::BTreeMap::new();
 
@@ -127,7 +127,9 @@ fn cry_05_every_entry_proves_itself() {
         two(it);
         it.edit_bundle.set(move |bundle| {
             let entry = bundle["verificationMaterial"]["tlogEntries"][1].as_object_mut().unwrap();
-            members.iter().for_each(|member| drop(entry.remove(*member)));
+            for member in members {
+                entry.remove(*member);
+            }
         });
     };
     allowed(&bundle(|it| strip(it, &["inclusionPromise"])));
@@ -191,6 +193,38 @@ fn cry_10_a_certificate_is_no_key_and_a_key_no_certificate() {
         allowed(&by_key(&candidate(&bare), &leaf.public(), Some(&root), LogRule::WhenPresent));
         denied(&keyless(&candidate(&bare), &root, LogRule::WhenPresent), "SIGNER_MISMATCH");
     }
+}
+
+#[test]
+fn cry_17_authorities_are_valid_at_the_signing_time() {
+    let identities = github();
+    let under = |from: i64, to: i64| {
+        let mut a = sigstore();
+        let mut profile = Profile::root("a root", NOW);
+        (profile.not_before, profile.not_after) = (from, to);
+        a.root = Authority::root(&a.root.key, &profile);
+        let root = a.trusted_root().material();
+        let signer = SignerDemand::Keyless { root: &root, identities: &identities };
+        let candidate = sigstore().keyless(&Identity::github(), envelope()).bundle_candidate();
+        ask(&candidate, signer, LogRule::Required, now())
+    };
+    allowed(&under(NOW - 60, NOW + 600));
+    denied_as(&under(NOW + 60, NOW + 600), Class::TrustRoot);
+    denied_as(&under(NOW - 60, NOW - 1), Class::TrustRoot);
+    let parts = IdentityParts { subject: Some("dev@acme.test".to_owned()), ..IdentityParts::default() };
+    let own = [IdentityPattern::certificate(parts).unwrap()];
+    let under = |from: i64, to: i64| {
+        let pki = Pki::new("own", NOW);
+        let mut profile = Profile::root("own root", NOW);
+        (profile.not_before, profile.not_after) = (from, to);
+        let roots = CertificateRoots::from_pem(&Authority::root(&pki.root.key, &profile).pem()).unwrap();
+        let signer = SignerDemand::Certificate { roots: &roots, root: None, identities: &own };
+        let candidate = pki.signing(email("dev@acme.test"), layer()).layer_candidate();
+        ask(&candidate, signer, LogRule::WhenPresent, at(NOW + 60))
+    };
+    allowed(&under(NOW - 60, NOW + 600));
+    denied_as(&under(NOW + 61, NOW + 600), Class::TrustRoot);
+    denied_as(&under(NOW - 60, NOW + 59), Class::TrustRoot);
 }
 
 #[test]
