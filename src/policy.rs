@@ -1,6 +1,7 @@
 //! Policies, and what they say about images. Pure: values in, verdicts out.
 
 pub mod cell;
+pub mod condition;
 pub mod evaluate;
 pub mod model;
 pub mod outcome;
@@ -13,6 +14,7 @@ pub mod verdict;
 mod testing;
 
 pub use cell::PolicyCell;
+pub use condition::{Condition, ConditionError, Facts, Refusal};
 pub use evaluate::evaluate;
 pub use model::{
     AttestationDemand, Authority, Defaults, Matching, Mode, Policy, PolicyError, PolicyParts, Reaction, Require,

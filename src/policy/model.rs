@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::{IdentityPattern, Pattern, Repository};
 use crate::signatures::{CertificateRoots, LogRule, PublicKey};
 
+use super::condition::Condition;
 use super::selector::LabelSelector;
 
 /// What a policy does with an image that it does not accept. The order is that of strictness.
@@ -161,6 +162,8 @@ pub struct AttestationDemand {
     pub authorities: Vec<usize>,
     /// How many of the statements of that type, by those authorities, must satisfy the conditions.
     pub matching: Matching,
+    /// What each must say; all of them.
+    pub conditions: Vec<Condition>,
 }
 
 /// How many statements must satisfy the conditions; one must be there in any case.

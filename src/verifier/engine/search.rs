@@ -14,12 +14,15 @@ use crate::policy::{
     Answer, AttestationDemand, AttestationOutcome, AuthorityOutcome, Examined, Matching, Mode, Policy, PolicyOutcome,
     Unread, evaluate,
 };
-use crate::signatures::{self, Form, TrustedRoots};
+use crate::signatures::{self, Form, TrustedRoots, VerifiedSignature};
 use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, Scope, UntrustedContent};
 
 use super::MAX_CANDIDATES;
 use super::judge::Case;
-use super::want::{Asker, Purpose, Want, wants};
+use super::want::{Asker, Judge, Purpose, Terms, Want, wants};
+
+/// The answer about one demand.
+type Verified = Result<VerifiedSignature, Finding>;
 
 /// The search for signatures of one image in one repository, for the policies that keep them there.
 pub(super) struct Search<'a> {
@@ -158,13 +161,23 @@ impl<'a> Search<'a> {
     /// Verifies a candidate for everything that has not been found yet, off the async threads.
     async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
         let place = candidate.origin.place;
-        let open: Vec<_> = self.wants.iter().filter(|want| want.is_open()).map(|want| want.terms.clone()).collect();
+        let open = self.wants.iter().filter(|want| want.is_open());
+        let asked: Vec<(Arc<Terms>, Vec<Judge>)> =
+            open.map(|want| (want.terms.clone(), want.askers.iter().map(Asker::judge).collect())).collect();
         let (image, now) = (self.image.clone(), case.now());
         let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
             // The turn ends with the work, not with whoever waits for it.
             let _turn = turn;
-            signatures::verify_each(&candidate, &image, open.iter().map(|terms| terms.demand()), now)
+            let results = signatures::verify_each(&candidate, &image, asked.iter().map(|(t, _)| t.demand()), now);
+            let judged = |(result, (_, judges)): (Verified, &(_, Vec<Judge>))| {
+                let answers = result
+                    .as_ref()
+                    .ok()
+                    .map(|signature| judges.iter().map(|judge| judge.answer(&image, signature)).collect::<Vec<_>>());
+                (result, answers.unwrap_or_default())
+            };
+            results.into_iter().zip(&asked).map(judged).collect::<Vec<_>>()
         };
         let results = match spawn_blocking(check).await {
             Ok(results) => results,
@@ -174,9 +187,13 @@ impl<'a> Search<'a> {
             },
         };
         let mut answers = Vec::new();
-        for (want, result) in self.wants.iter_mut().filter(|want| want.is_open()).zip(results) {
-            for asker in &mut want.askers {
-                let result = asker.take(result.as_ref());
+        for (want, (result, judged)) in self.wants.iter_mut().filter(|want| want.is_open()).zip(results) {
+            for (i, asker) in want.askers.iter_mut().enumerate() {
+                if let Some(answer) = judged.get(i) {
+                    asker.take(answer);
+                }
+                let refused = judged.get(i).and_then(|answer| answer.as_ref().err()).cloned().map(Finding::Rejected);
+                let result = result.as_ref().map(drop).map_err(Finding::clone).and(refused.map_or(Ok(()), Err));
                 let Some(authority) = asker.policy.parts().authorities.get(asker.authority) else { continue };
                 let (policy, authority) = (asker.policy.parts().name.clone(), authority.name.clone());
                 answers.push(Answer { policy, authority, attestation: asker.attestation(), result });

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{Finding, IdentityPattern, Rejection, Unavailable};
-use crate::policy::{Authority, Policy, Trust};
+use crate::domain::{Finding, IdentityPattern, PinnedImage, Rejection, Unavailable};
+use crate::policy::{AttestationDemand, Authority, Facts, Policy, Refusal, Trust};
 use crate::signatures::{
     CertificateRoots, ContentDemand, Demand, LogRule, PublicKey, SignerDemand, TrustMaterial, TrustedRoots,
     VerifiedSignature,
@@ -139,16 +139,18 @@ impl Terms {
 }
 
 impl Asker<'_> {
-    /// Takes note of what was found out about one candidate; what that says for this asker.
-    pub(super) fn take(&mut self, result: Result<&VerifiedSignature, &Finding>) -> Result<(), Finding> {
-        let verified = result.map_err(Finding::clone)?;
-        match &mut self.purpose {
-            Purpose::Signature => Ok(()),
-            Purpose::Attestation { demand, judged } => {
-                let answer = judge(self.policy, *demand, verified);
-                judged.push(answer.clone());
-                Ok(answer?)
-            }
+    /// What is to be asked of a signature that is verified for it.
+    pub(super) fn judge(&self) -> Judge {
+        let Purpose::Attestation { demand, .. } = &self.purpose else { return Judge(None) };
+        let parts = self.policy.parts();
+        let demanded = parts.attestations.get(*demand).zip(parts.authorities.get(self.authority));
+        Judge(demanded.map(|(demanded, authority)| (demanded.clone(), authority.name.clone())))
+    }
+
+    /// Takes note of what was judged of one candidate.
+    pub(super) fn take(&mut self, answer: &Result<(), Rejection>) {
+        if let Purpose::Attestation { judged, .. } = &mut self.purpose {
+            judged.push(answer.clone());
         }
     }
 
@@ -171,9 +173,37 @@ impl Asker<'_> {
     }
 }
 
+/// What is asked of a signature beyond that it was verified: the conditions on an attestation, and who may have made it.
+pub(super) struct Judge(Option<(AttestationDemand, Arc<str>)>);
+
+impl Judge {
+    /// May take its time: not for the threads that wait for registries.
+    pub(super) fn answer(&self, image: &PinnedImage, verified: &VerifiedSignature) -> Result<(), Rejection> {
+        match &self.0 {
+            Some((demanded, authority)) => judge(demanded, authority, image, verified),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What the conditions of a demand say of a statement.
-fn judge(_policy: &Policy, _demand: usize, _verified: &VerifiedSignature) -> Result<(), Rejection> {
-    Ok(())
+fn judge(
+    demanded: &AttestationDemand,
+    authority: &str,
+    image: &PinnedImage,
+    verified: &VerifiedSignature,
+) -> Result<(), Rejection> {
+    let Some(statement) = verified.statement() else {
+        return Err(Rejection::Internal("an attestation was verified that states nothing"));
+    };
+    if demanded.conditions.is_empty() {
+        return Ok(());
+    }
+    let facts = Facts::new(statement, image, verified.signer(), authority);
+    demanded.conditions.iter().try_for_each(|condition| condition.check(&facts)).map_err(|refusal| match refusal {
+        Refusal::Refused(problem) => Rejection::AttestationRefused { name: demanded.name.to_string(), problem },
+        Refusal::Failed(problem) => Rejection::PolicyError(format!("attestation {}: {problem}", demanded.name)),
+    })
 }
 
 impl Want<'_> {

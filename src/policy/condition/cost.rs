@@ -1,0 +1,274 @@
+//! What an expression is made of, and what it could cost.
+
+use std::collections::BTreeSet;
+
+use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use serde_json::Value;
+
+/// Most steps of one evaluation, a step being one node of the expression for one element of a list.
+const BUDGET: usize = 2_000_000;
+
+/// What an expression is made of.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    /// The variables that it does not bind itself.
+    pub(super) variables: BTreeSet<String>,
+    pub(super) functions: BTreeSet<String>,
+    /// How deep comprehensions are nested.
+    pub(super) comprehensions: usize,
+    /// Whether the answer may be true or false, as far as that can be told.
+    pub(super) may_be_boolean: bool,
+    nodes: usize,
+    /// The most elements of a list in the expression itself.
+    longest: usize,
+}
+
+impl Shape {
+    /// Whether the expression may be evaluated over lists and texts of this size.
+    pub(super) fn affords(&self, largest: usize) -> Result<(), String> {
+        let elements = largest.max(self.longest).max(1);
+        let steps = (0..self.comprehensions).fold(self.nodes, |steps, _| steps.saturating_mul(elements));
+        if steps <= BUDGET {
+            return Ok(());
+        }
+        Err(format!(
+            "it is too expensive for this statement: {} nested over up to {elements} elements, which may take more than \
+             {BUDGET} steps",
+            self.comprehensions
+        ))
+    }
+}
+
+pub(super) fn shape(expression: &IdedExpr) -> Shape {
+    let mut shape = Shape { may_be_boolean: may_be_boolean(&expression.expr), ..Shape::default() };
+    walk(expression, &mut Vec::new(), 0, &mut shape);
+    shape
+}
+
+/// The most entries of any list or map of a document.
+pub(super) fn largest(document: &Value) -> usize {
+    match document {
+        Value::Array(items) => items.iter().map(largest).max().unwrap_or_default().max(items.len()),
+        Value::Object(members) => members.values().map(largest).max().unwrap_or_default().max(members.len()),
+        _ => 0,
+    }
+}
+
+fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, shape: &mut Shape) {
+    shape.nodes = shape.nodes.saturating_add(1);
+    shape.comprehensions = shape.comprehensions.max(depth);
+    match &expression.expr {
+        Expr::Unspecified | Expr::Literal(_) => {}
+        Expr::Ident(name) => {
+            if !bound.contains(&name.as_str()) && !is_type(name) {
+                shape.variables.insert(name.clone());
+            }
+        }
+        Expr::Select(select) => walk(&select.operand, bound, depth, shape),
+        Expr::Call(call) => {
+            let namespaced = call.target.as_ref().and_then(|target| match &target.expr {
+                Expr::Ident(space) => Some(format!("{space}.{}", call.func_name)).filter(|name| is_function(name)),
+                _ => None,
+            });
+            match (&namespaced, &call.target) {
+                (None, Some(target)) => walk(target, bound, depth, shape),
+                (Some(_), _) | (None, None) => {}
+            }
+            if call.func_name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                shape.functions.insert(namespaced.unwrap_or_else(|| call.func_name.clone()));
+            }
+            call.args.iter().for_each(|argument| walk(argument, bound, depth, shape));
+        }
+        Expr::List(list) => {
+            shape.longest = shape.longest.max(list.elements.len());
+            list.elements.iter().for_each(|element| walk(element, bound, depth, shape));
+        }
+        Expr::Map(map) => map.entries.iter().for_each(|entry| walk_entry(&entry.expr, bound, depth, shape)),
+        Expr::Struct(made) => made.entries.iter().for_each(|entry| walk_entry(&entry.expr, bound, depth, shape)),
+        Expr::Comprehension(comprehension) => {
+            walk(&comprehension.iter_range, bound, depth, shape);
+            walk(&comprehension.accu_init, bound, depth, shape);
+            let before = bound.len();
+            bound.extend([comprehension.iter_var.as_str(), comprehension.accu_var.as_str()]);
+            bound.extend(comprehension.iter_var2.as_deref());
+            let inside = depth.saturating_add(1);
+            for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
+                walk(part, bound, inside, shape);
+            }
+            bound.truncate(before);
+        }
+    }
+}
+
+fn walk_entry<'e>(entry: &'e EntryExpr, bound: &mut Vec<&'e str>, depth: usize, shape: &mut Shape) {
+    match entry {
+        EntryExpr::StructField(field) => walk(&field.value, bound, depth, shape),
+        EntryExpr::MapEntry(entry) => {
+            walk(&entry.key, bound, depth, shape);
+            walk(&entry.value, bound, depth, shape);
+        }
+    }
+}
+
+fn may_be_boolean(expression: &Expr) -> bool {
+    const NUMBERS: [&str; 11] = ["_+_", "_-_", "_*_", "_/_", "_%_", "-_", "size", "int", "uint", "double", "string"];
+    match expression {
+        Expr::Literal(literal) => matches!(literal, LiteralValue::Boolean(_)),
+        Expr::List(_) | Expr::Map(_) | Expr::Struct(_) => false,
+        Expr::Call(call) => !NUMBERS.contains(&call.func_name.as_str()),
+        _ => true,
+    }
+}
+
+/// Names of types, which `type(x) == string` and the like compare with.
+fn is_type(name: &str) -> bool {
+    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"].contains(&name)
+}
+
+/// Whether the interpreter has a function of that name.
+pub(super) fn is_function(name: &str) -> bool {
+    FUNCTIONS.binary_search(&name).is_ok()
+}
+
+/// Those of CEL and those that Kubernetes adds; sorted.
+const FUNCTIONS: &[&str] = &[
+    "add",
+    "asApproximateFloat",
+    "asInteger",
+    "base64.decode",
+    "base64.encode",
+    "bytes",
+    "charAt",
+    "cidr",
+    "compareTo",
+    "contains",
+    "containsCIDR",
+    "containsIP",
+    "distinct",
+    "double",
+    "duration",
+    "dyn",
+    "endsWith",
+    "family",
+    "find",
+    "findAll",
+    "first",
+    "flatten",
+    "format",
+    "format.byte",
+    "format.date",
+    "format.datetime",
+    "format.dns1035Label",
+    "format.dns1035LabelPrefix",
+    "format.dns1123Label",
+    "format.dns1123LabelPrefix",
+    "format.dns1123Subdomain",
+    "format.dns1123SubdomainPrefix",
+    "format.labelValue",
+    "format.named",
+    "format.qualifiedName",
+    "format.uri",
+    "format.uuid",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getEscapedPath",
+    "getFullYear",
+    "getHost",
+    "getHostname",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getPort",
+    "getQuery",
+    "getScheme",
+    "getSeconds",
+    "hasValue",
+    "indexOf",
+    "int",
+    "ip",
+    "ip.isCanonical",
+    "isCIDR",
+    "isCIDRv4",
+    "isCIDRv6",
+    "isGlobalUnicast",
+    "isGreaterThan",
+    "isIP",
+    "isIPv4",
+    "isIPv6",
+    "isInteger",
+    "isLessThan",
+    "isLinkLocalMulticast",
+    "isLinkLocalUnicast",
+    "isLoopback",
+    "isQuantity",
+    "isSemver",
+    "isSorted",
+    "isURL",
+    "isUnspecified",
+    "join",
+    "jsonpatch.escapeKey",
+    "last",
+    "lastIndexOf",
+    "lists.range",
+    "lowerAscii",
+    "major",
+    "masked",
+    "matches",
+    "math.abs",
+    "math.bitAnd",
+    "math.bitNot",
+    "math.bitOr",
+    "math.bitShiftLeft",
+    "math.bitShiftRight",
+    "math.bitXor",
+    "math.ceil",
+    "math.floor",
+    "math.greatest",
+    "math.isFinite",
+    "math.isInf",
+    "math.isNaN",
+    "math.least",
+    "math.round",
+    "math.sign",
+    "math.sqrt",
+    "math.trunc",
+    "max",
+    "min",
+    "minor",
+    "optional.none",
+    "optional.of",
+    "optional.ofNonZeroValue",
+    "or",
+    "orValue",
+    "patch",
+    "prefixLength",
+    "quantity",
+    "replace",
+    "reverse",
+    "semver",
+    "sets.contains",
+    "sets.equivalent",
+    "sets.intersects",
+    "sign",
+    "size",
+    "slice",
+    "sort",
+    "split",
+    "startsWith",
+    "string",
+    "strings.quote",
+    "sub",
+    "substring",
+    "sum",
+    "timestamp",
+    "trim",
+    "type",
+    "uint",
+    "upperAscii",
+    "url",
+    "validate",
+    "value",
+];

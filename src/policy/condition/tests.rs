@@ -1,0 +1,138 @@
+//! Tests that a condition holds only when it holds, and that nothing it can be makes it accept or run away.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn facts(predicate: &Value) -> Facts {
+    Facts::of(json!({
+        "predicate": predicate,
+        "statement": {"predicateType": "https://slsa.dev/provenance/v1", "predicate": predicate},
+        "image": {"registry": "ghcr.io", "repository": "ghcr.io/acme/app", "digest": "sha256:00"},
+        "signer": {"kind": "keyless", "authority": "ci", "issuer": "https://gitlab.com", "claims": {"runnerEnvironment": "gitlab-hosted"}},
+    }))
+}
+
+fn provenance() -> Value {
+    json!({
+        "runDetails": {"builder": {"id": "https://github.com/actions/runner"}},
+        "buildDefinition": {"resolvedDependencies": [{"uri": "git+https://github.com/acme/app"}, {"uri": "pkg:npm/x"}]},
+        "count": 3,
+    })
+}
+
+fn check(expression: &str) -> Result<(), Refusal> {
+    Condition::cel(expression, None).unwrap().check(&facts(&provenance()))
+}
+
+#[test]
+fn att_08_a_condition_holds_or_does_not() {
+    for holds in [
+        "predicate.runDetails.builder.id == 'https://github.com/actions/runner'",
+        "predicate.buildDefinition.resolvedDependencies.exists(d, d.uri.startsWith('git+https://github.com/acme/'))",
+        "predicate.count == 3 && predicate.count < 4",
+        "image.repository == 'ghcr.io/acme/app' && signer.claims.runnerEnvironment == 'gitlab-hosted'",
+        "statement.predicateType.matches('^https://slsa[.]dev/')",
+        "has(predicate.count) && !has(predicate.missing)",
+        "url(predicate.runDetails.builder.id).getHost() == 'github.com'",
+        "sets.contains(['a', 'b'], ['a'])",
+    ] {
+        assert_eq!(check(holds), Ok(()), "{holds}");
+    }
+    for refused in ["predicate.count == 4", "has(predicate.missing)", "!has(predicate.count)"] {
+        assert!(matches!(check(refused), Err(Refusal::Refused(_))), "{refused}");
+    }
+}
+
+#[test]
+fn att_08_an_error_is_no_answer() {
+    for failing in [
+        "predicate.missing == 'x'",
+        "predicate.count == predicate.missing.deeper",
+        "predicate.count.startsWith('3')",
+        "predicate.runDetails && true",
+        "predicate.buildDefinition.resolvedDependencies[9].uri == 'x'",
+        "predicate.count / 0 == 1",
+        "predicate.count",
+    ] {
+        assert!(matches!(check(failing), Err(Refusal::Failed(_))), "{failing}: {:?}", check(failing));
+    }
+}
+
+#[test]
+fn a_refusal_says_what_the_author_wrote() {
+    let told = |message| match Condition::cel("predicate.count == 4", message).unwrap().check(&facts(&provenance())) {
+        Err(Refusal::Refused(told)) => told,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(Some("built by an unknown builder")), "built by an unknown builder");
+    assert_eq!(told(None), "the condition predicate.count == 4 does not hold");
+}
+
+#[test]
+fn what_is_no_condition_is_refused_when_it_is_read() {
+    for (source, column, problem) in [
+        ("", 1, "is blank"),
+        ("predicate.a ==", 15, "is no CEL"),
+        ("predicat.a == 1", 1, "there is no variable predicat"),
+        ("predicate.a == other.b", 16, "there is no variable other"),
+        ("predicate.a.starts('x')", 13, "there is no function starts"),
+        ("size(predicate.a)", 1, "can't be true or false"),
+        ("'text'", 1, "can't be true or false"),
+        ("[1, 2]", 1, "can't be true or false"),
+    ] {
+        let error = Condition::cel(source, None).unwrap_err();
+        assert!(error.problem.contains(problem), "{source}: {error}");
+        assert_eq!((error.line, error.column), (1, column), "{source}: {error}");
+    }
+    let second = Condition::cel("predicate.a == 1 &&\n  nobody.b", None).unwrap_err();
+    assert_eq!((second.line, second.column), (2, 3));
+}
+
+#[test]
+fn dos_07_what_could_run_away_is_refused_when_it_is_read() {
+    let list = "[0,1,2,3,4,5,6,7,8,9]";
+    let nested = format!("{list}.all(a, {list}.all(b, {list}.all(c, a + b + c >= 0)))");
+    assert!(Condition::cel(&nested, None).unwrap_err().problem.contains("nested 3 deep"));
+    assert!(Condition::cel(&format!("{list}.all(a, {list}.all(b, a + b >= 0))"), None).is_ok());
+    let long = format!("'{}' == ''", "x".repeat(MAX_EXPRESSION));
+    assert!(Condition::cel(&long, None).unwrap_err().problem.contains("at most 4096"));
+    for source in ["(".repeat(400), "!".repeat(400), "-".repeat(400), "[".repeat(400), "a?".repeat(400)] {
+        Condition::cel(&source, None).unwrap_err();
+    }
+}
+
+#[test]
+fn dos_07_a_statement_that_is_too_large_for_a_condition_fails() {
+    let many: Vec<Value> = (0..100_000).map(|n| json!({"n": n})).collect();
+    let large = facts(&json!({ "many": many }));
+    let once = Condition::cel("predicate.many.all(a, a.n >= 0)", None).unwrap();
+    assert_eq!(once.check(&large), Ok(()));
+    let twice = Condition::cel("predicate.many.all(a, predicate.many.exists(b, a.n == b.n))", None).unwrap();
+    assert!(matches!(twice.check(&large), Err(Refusal::Failed(problem)) if problem.contains("too expensive")));
+    let few = facts(&json!({"many": [{"n": 1}, {"n": 2}]}));
+    assert_eq!(twice.check(&few), Ok(()));
+}
+
+#[cfg(feature = "rego")]
+#[test]
+fn a_module_in_rego_denies_with_its_reasons() {
+    let module = "deny contains msg if { input.predicate.count > 2; msg := \"too many\" }";
+    let condition = Condition::rego(module, None).unwrap();
+    assert_eq!(condition.check(&facts(&provenance())), Err(Refusal::Refused("too many".to_owned())));
+    assert_eq!(condition.check(&facts(&json!({"count": 1}))), Ok(()));
+    Condition::rego("package other\nimport rego.v1\ndeny contains \"x\" if true", None).unwrap_err();
+    Condition::rego("deny contains", None).unwrap_err();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// No text makes reading it or evaluating it panic.
+    #[test]
+    fn no_text_makes_it_panic(source in "[a-z.()\\[\\]{}'\"0-9!&|=<>?:+*/%, -]{0,60}") {
+        if let Ok(condition) = Condition::cel(&source, None) {
+            let _ = condition.check(&facts(&provenance()));
+        }
+    }
+}
