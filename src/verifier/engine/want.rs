@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::{Finding, IdentityPattern, PinnedImage, Rejection, Unavailable};
+use crate::domain::{IdentityPattern, PinnedImage, Rejection, Unavailable};
 use crate::policy::{AttestationDemand, Authority, Facts, Policy, Refusal, Trust};
 use crate::signatures::{
     CertificateRoots, ContentDemand, Demand, LogRule, PublicKey, SignerDemand, TrustMaterial, TrustedRoots,
