@@ -17,6 +17,8 @@ mod attacks;
 mod names;
 #[path = "trust/outages.rs"]
 mod outages;
+#[path = "trust/verdicts.rs"]
+mod verdicts;
 
 /// When the tests begin. All that these repositories sign is valid until [`crate::support::tuf::FAR`].
 const START: &str = "2026-11-01T00:00:00Z";
