@@ -4,6 +4,12 @@
 //! A spec comes from the API server or from a file as untyped JSON and is read strictly: the CRD keeps unknown fields, and
 //! [`compile`] refuses them. Knows no cluster client and no files; time is an argument.
 
+#[allow(unreachable_pub, reason = "the derive repeats each struct inside a function")]
+#[allow(clippy::doc_markdown, reason = "its docs are what `kubectl explain` prints")]
+mod attestation;
+#[allow(unreachable_pub, reason = "the derive repeats each struct inside a function")]
+#[allow(clippy::doc_markdown, reason = "its docs are what `kubectl explain` prints")]
+mod authority;
 mod compile;
 mod crd;
 #[allow(unreachable_pub, reason = "the derive repeats each struct inside a function")]
@@ -19,12 +25,13 @@ pub mod status;
 #[allow(clippy::doc_markdown, reason = "its docs are what `kubectl explain` prints")]
 mod trusted_root;
 
+pub use attestation::{AttestationSpec, ConditionSpec, LogSpec, MatchingSpec};
+pub use authority::{AuthoritySpec, CertificateSpec, ClaimsSpec, IdentitySpec, KeySpec, KeylessSpec, StaticSpec};
 pub use compile::compile;
 pub use crd::{crd, crds, trusted_root_crd};
 pub use policy::{
-    AuthoritySpec, ClusterSignaturePolicy, ClusterSignaturePolicySpec, ClusterSignaturePolicyStatus, KeySpec,
-    MatchSpec, ModeSpec, OperatorSpec, RequireSpec, RequirementSpec, SelectorSpec, SignatureSpec, StaticSpec,
-    StoredPolicy,
+    ClusterSignaturePolicy, ClusterSignaturePolicySpec, ClusterSignaturePolicyStatus, MatchSpec, ModeSpec,
+    OperatorSpec, RequireSpec, RequirementSpec, SelectorSpec, SignatureSpec, StoredPolicy,
 };
 pub use root::{RootEntry, compile_root};
 pub use trusted_root::{TrustedRoot, TrustedRootSpec, TrustedRootStatus, TufSpec};

@@ -85,6 +85,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
 
 fn block_on<F: Future<Output = anyhow::Result<u8>>>(future: F) -> anyhow::Result<u8> {
     tokio::runtime::Builder::new_multi_thread()
+        // Conditions of policies are parsed and evaluated by functions that call themselves.
+        .thread_stack_size(8 << 20)
         .enable_all()
         .build()
         .context("the async runtime does not start")?

@@ -7,25 +7,22 @@
 //! What fails a step becomes a [`BrokenPolicy`], about whatever images and namespaces can still be read: fewer readable
 //! restrictions make it stricter, never looser.
 
+mod demands;
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::policy::{ClusterSignaturePolicySpec, ModeSpec, OperatorSpec, RequireSpec, SelectorSpec, SignatureSpec};
+use super::schema;
 use crate::domain::name::{is_dns_label, is_dns_subdomain};
 use crate::domain::text::foreign;
 use crate::domain::{Pattern, Repository};
 use crate::policy::{
     Authority, BrokenPolicy, Entry, LabelSelector, Mode, Policy, PolicyError, PolicyParts, Require, Requirement,
-    SelectorOperator, StaticAnswer, Trust,
+    SelectorOperator,
 };
-use crate::signatures::PublicKey;
-
-use super::policy::{
-    AuthoritySpec, ClusterSignaturePolicySpec, KeySpec, ModeSpec, OperatorSpec, RequireSpec, SelectorSpec,
-    SignatureSpec, StaticSpec,
-};
-use super::schema;
 
 /// Reads the spec of a `ClusterSignaturePolicy`. Unknown fields are refused: a constraint that a typo or an older version
 /// would drop in silence makes the policy broken instead. Never fails: what can't be used becomes [`Entry::Broken`].
@@ -39,7 +36,8 @@ pub fn compile(name: &str, spec: &Value) -> Entry {
 fn read(name: &str, spec: &Value) -> Result<Policy, PolicyError> {
     schema::check(schema::spec(), spec, "spec")?;
     let spec = ClusterSignaturePolicySpec::deserialize_from(spec)?;
-    let authorities = authorities(&spec.authorities)?;
+    let authorities = demands::authorities(spec.authorities)?;
+    let attestations = demands::attestations(spec.attestations, &authorities)?;
     let signature = spec.signature.unwrap_or_default();
     Policy::new(PolicyParts {
         name: name.into(),
@@ -52,8 +50,8 @@ fn read(name: &str, spec: &Value) -> Result<Policy, PolicyError> {
         authorities,
         signature_repository: signature_repository(&signature)?,
         annotations: annotations(signature.annotations)?,
-        log: None,
-        attestations: Vec::new(),
+        log: spec.transparency_log.map(demands::log),
+        attestations,
     })
 }
 
@@ -116,44 +114,8 @@ fn selector(spec: SelectorSpec) -> Result<LabelSelector, PolicyError> {
     Ok(LabelSelector { requirements })
 }
 
-fn authorities(specs: &[AuthoritySpec]) -> Result<Vec<Authority>, PolicyError> {
-    let read = |(i, spec): (usize, &AuthoritySpec)| {
-        let path = format!("spec.authorities[{i}]");
-        if !is_dns_label(&spec.name) {
-            return Err(PolicyError::new(
-                format!("{path}.name"),
-                "is not a DNS label: lower-case letters, digits and -",
-            ));
-        }
-        let trust = match (&spec.key, spec.answer) {
-            (Some(key), None) => Trust::Key { key: public_key(key, &format!("{path}.key.publicKey"))?, root: None },
-            (None, Some(StaticSpec::Allow)) => Trust::Static(StaticAnswer::Allow),
-            (None, Some(StaticSpec::Deny)) => Trust::Static(StaticAnswer::Deny),
-            _ => return Err(PolicyError::new(path, "an authority has exactly one of key and static")),
-        };
-        Ok(Authority { name: spec.name.as_str().into(), trust })
-    };
-    specs.iter().enumerate().map(read).collect()
-}
-
-fn public_key(key: &KeySpec, path: &str) -> Result<PublicKey, PolicyError> {
-    PublicKey::from_pem(&key.public_key).map_err(|e| PolicyError::new(path, e.to_string()))
-}
-
 fn require(spec: &RequireSpec, authorities: &[Authority]) -> Result<Require, PolicyError> {
-    let index = |(i, name): (usize, &String)| {
-        let found = authorities.iter().position(|authority| *authority.name == **name);
-        found.ok_or_else(|| {
-            PolicyError::new(
-                format!("spec.require.of[{i}]"),
-                format!("\"{}\" is no authority of this policy", foreign(name)),
-            )
-        })
-    };
-    let of = match spec.of.as_slice() {
-        [] => (0..authorities.len()).collect(),
-        names => names.iter().enumerate().map(index).collect::<Result<Vec<_>, _>>()?,
-    };
+    let of = named(&spec.of, authorities, "spec.require.of")?;
     let at_least = match (spec.all.unwrap_or_default(), spec.at_least) {
         (true, Some(_)) => return Err(PolicyError::new("spec.require", "has either all or atLeast")),
         (true, None) => of.len(),
@@ -162,6 +124,20 @@ fn require(spec: &RequireSpec, authorities: &[Authority]) -> Result<Require, Pol
         (false, Some(count)) => usize::try_from(count).unwrap_or_default(),
     };
     Ok(Require { at_least, of })
+}
+
+/// The indexes of authorities by their names; all of them, where none is named.
+fn named(names: &[String], authorities: &[Authority], path: &str) -> Result<Vec<usize>, PolicyError> {
+    let index = |(i, name): (usize, &String)| {
+        let found = authorities.iter().position(|authority| *authority.name == **name);
+        found.ok_or_else(|| {
+            PolicyError::new(format!("{path}[{i}]"), format!("\"{}\" is no authority of this policy", foreign(name)))
+        })
+    };
+    match names {
+        [] => Ok((0..authorities.len()).collect()),
+        names => names.iter().enumerate().map(index).collect(),
+    }
 }
 
 fn signature_repository(spec: &SignatureSpec) -> Result<Option<Repository>, PolicyError> {

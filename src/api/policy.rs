@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::attestation::{AttestationSpec, LogSpec};
+use super::authority::AuthoritySpec;
 use super::rules;
 
 /// A policy as it is stored: the spec untyped, because one that can't be read must not hide the others from a watch.
@@ -59,6 +61,10 @@ pub type StoredPolicy = kube::core::Object<Value, ClusterSignaturePolicyStatus>;
     validation = rules::static_is_alone(),
     validation = rules::static_allow_is_exact(),
     validation = rules::static_takes_no_signature(),
+    validation = rules::static_takes_no_attestation(),
+    validation = rules::none_needs_attestations(),
+    validation = rules::a_required_log_needs_a_root(),
+    validation = rules::attestations_name_authorities(),
     validation = rules::at_least_fits(),
     validation = rules::of_names_authorities()
 )]
@@ -83,6 +89,16 @@ pub struct ClusterSignaturePolicySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SignatureSpec")]
     pub signature: Option<SignatureSpec>,
+    /// What must be proven of transparency logs: Required, an entry in a log that the trusted root names (the default for keyless
+    /// authorities); WhenPresent, whatever is there must be right (the default for the others); Ignored, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LogSpec")]
+    pub transparency_log: Option<LogSpec>,
+    /// Statements about the image that must be there, each of them: at most 16, with different names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub attestations: Vec<AttestationSpec>,
 }
 
 /// What happens to an image that is not accepted.
@@ -172,57 +188,16 @@ pub enum OperatorSpec {
     DoesNotExist,
 }
 
-/// Who may vouch for an image: exactly one of `key` and `static`.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-#[x_kube(validation = rules::key_or_static())]
-pub struct AuthoritySpec {
-    /// Its name, unique in the policy: a DNS label of at most 63 characters. Denials name it.
-    #[schemars(length(min = 1, max = 63), regex(pattern = rules::DNS_LABEL))]
-    pub name: String,
-    /// Signatures by this key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "KeySpec")]
-    pub key: Option<KeySpec>,
-    /// A fixed answer for whatever matches, without looking at signatures: Allow trusts it as it is (exact repositories
-    /// only; each use is counted), Deny refuses it. Only as the one authority of a policy.
-    #[serde(rename = "static", default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "StaticSpec")]
-    pub answer: Option<StaticSpec>,
-}
-
-/// A public key.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct KeySpec {
-    /// One PEM block `PUBLIC KEY`, such as the content of cosign.pub: ECDSA P-256, P-384 or P-521, RSA from 2048 bits, or
-    /// Ed25519. For a second key add a second authority.
-    #[schemars(length(min = 1, max = 8192))]
-    #[x_kube(validation = rules::key_is_not_private(), validation = rules::key_is_one_public_key())]
-    pub public_key: String,
-}
-
-/// A fixed answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-pub enum StaticSpec {
-    /// Trust the image as it is.
-    Allow,
-    /// Refuse the image.
-    Deny,
-}
-
 /// How many of the authorities must vouch for an image.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 #[x_kube(validation = rules::all_or_at_least())]
 pub struct RequireSpec {
-    /// How many different authorities must vouch: from 1, where it is left out, to as many as there are in `of`.
+    /// How many different authorities must vouch: from 1, where it is left out, to as many as there are in `of`. 0 only together
+    /// with attestations, which then decide alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "i32", range(min = 1, max = 32))]
+    #[schemars(with = "i32", range(min = 0, max = 32))]
     pub at_least: Option<i32>,
     /// All of them must. Not together with `atLeast`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

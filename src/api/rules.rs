@@ -30,8 +30,71 @@ pub(super) fn values_fit_operator() -> Rule {
     )
 }
 
-pub(super) fn key_or_static() -> Rule {
-    rule("has(self.key) != has(self.static)", "an authority has exactly one of key and static")
+pub(super) fn one_kind_of_authority() -> Rule {
+    rule(
+        "[has(self.key), has(self.keyless), has(self.certificate), has(self.static)].filter(kind, kind).size() == 1",
+        "an authority has exactly one of key, keyless, certificate and static",
+    )
+}
+
+pub(super) fn identities_have_an_issuer() -> Rule {
+    rule(
+        "self.all(i, has(i.issuer))",
+        "an identity names its issuer, such as https://token.actions.githubusercontent.com: whoever runs an issuer can name any subject",
+    )
+}
+
+pub(super) fn identities_have_one_subject() -> Rule {
+    rule(
+        "self.all(i, has(i.subject) != has(i.subjectRegExp))",
+        "an identity has exactly one of subject and subjectRegExp",
+    )
+}
+
+pub(super) fn roots_are_certificates() -> Rule {
+    rule(
+        "self.contains('-----BEGIN CERTIFICATE-----') && !self.contains('PRIVATE KEY')",
+        "roots are PEM blocks CERTIFICATE, and no private key",
+    )
+}
+
+pub(super) fn predicate_type_is_a_uri() -> Rule {
+    rule(
+        "self.contains(':')",
+        "predicateType is the whole URI, such as https://slsa.dev/provenance/v1; cosign's short names are not read",
+    )
+}
+
+pub(super) fn cel_or_rego() -> Rule {
+    rule("has(self.cel) != has(self.rego)", "a condition has exactly one of cel and rego")
+}
+
+pub(super) fn static_takes_no_attestation() -> Rule {
+    rule(
+        "!has(self.attestations) || self.attestations.size() == 0 || self.authorities.all(a, !has(a.static))",
+        "a static authority looks at nothing, so attestations can't be demanded",
+    )
+}
+
+pub(super) fn none_needs_attestations() -> Rule {
+    rule(
+        "!has(self.require) || !has(self.require.atLeast) || self.require.atLeast > 0 || (has(self.attestations) && self.attestations.size() > 0)",
+        "require.atLeast: 0 needs attestations, which then decide alone",
+    )
+}
+
+pub(super) fn a_required_log_needs_a_root() -> Rule {
+    rule(
+        "!has(self.transparencyLog) || self.transparencyLog != 'Required' || self.authorities.all(a, (!has(a.key) || has(a.key.trustedRoot)) && (!has(a.certificate) || has(a.certificate.trustedRoot)))",
+        "transparencyLog: Required needs a trustedRoot at each key and certificate: it names the logs",
+    )
+}
+
+pub(super) fn attestations_name_authorities() -> Rule {
+    rule(
+        "!has(self.attestations) || self.attestations.all(t, !has(t.authorities) || t.authorities.all(n, self.authorities.exists(a, a.name == n)))",
+        "an attestation names an authority that the policy does not have",
+    )
 }
 
 pub(super) fn key_is_not_private() -> Rule {

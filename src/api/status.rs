@@ -69,13 +69,29 @@ fn demands(policy: &Policy) -> String {
     match parts.authorities.as_slice() {
         [only] if only.trust == Trust::Static(StaticAnswer::Allow) => "trusts its images without a signature".into(),
         [only] if only.trust == Trust::Static(StaticAnswer::Deny) => "refuses its images".into(),
-        [only] => format!("demands a signature by {}", only.name),
+        _ if parts.require.at_least == 0 => format!("demands {}", attested(policy)),
+        [only] => format!("demands a signature by {}{}", only.name, and(attested(policy))),
         _ => {
             let counted: Vec<_> =
                 parts.require.of.iter().filter_map(|&i| parts.authorities.get(i)).map(|a| &*a.name).collect();
-            format!("demands signatures by {} of {}", parts.require.at_least, counted.join(", "))
+            let (count, attested) = (parts.require.at_least, and(attested(policy)));
+            format!("demands signatures by {count} of {}{attested}", counted.join(", "))
         }
     }
+}
+
+/// The attestations that a policy demands, for people.
+fn attested(policy: &Policy) -> String {
+    let names: Vec<&str> = policy.parts().attestations.iter().map(|attestation| &*attestation.name).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => format!("the attestation {only}"),
+        several => format!("the attestations {}", several.join(", ")),
+    }
+}
+
+fn and(attested: String) -> String {
+    if attested.is_empty() { attested } else { format!(" and {attested}") }
 }
 
 #[cfg(test)]

@@ -228,12 +228,16 @@ impl Policy {
     /// 2. there is an authority, each has a name of its own, and no key counts twice;
     /// 3. a static authority is the only one, nothing is demanded of signatures that are not looked at, and
     ///    `static: Allow` names exact repositories only;
-    /// 4. `require` can be met: 1 to `of.len()` distinct authorities that exist.
+    /// 4. `require` can be met: 1 to `of.len()` distinct authorities that exist, or none where attestations decide alone;
+    /// 5. attestations have names of their own and authorities that exist;
+    /// 6. where a log entry is demanded, every authority says whose logs count.
     pub fn new(parts: PolicyParts) -> Result<Self, PolicyError> {
         check_match(&parts)?;
         check_authorities(&parts.authorities)?;
         check_static(&parts)?;
-        check_require(&parts.require, parts.authorities.len())?;
+        check_require(&parts)?;
+        check_attestations(&parts)?;
+        check_log(&parts)?;
         Ok(Self { parts })
     }
 
@@ -292,6 +296,12 @@ fn check_authorities(authorities: &[Authority]) -> Result<(), PolicyError> {
                 format!("another authority is named {} too", authority.name),
             ));
         }
+        if let Some(other) = earlier().find(|other| is_keyless_twin(&other.trust, &authority.trust)) {
+            return Err(PolicyError::new(
+                format!("spec.authorities[{i}]"),
+                format!("authority {} accepts the same identities; they count once", other.name),
+            ));
+        }
         if let Trust::Key { key, .. } = &authority.trust
             && let Some(other) =
                 earlier().find(|other| matches!(&other.trust, Trust::Key { key: theirs, .. } if theirs == key))
@@ -305,6 +315,22 @@ fn check_authorities(authorities: &[Authority]) -> Result<(), PolicyError> {
     Ok(())
 }
 
+/// Whether two authorities are one: the same roots and the same identities in any order.
+fn is_keyless_twin(a: &Trust, b: &Trust) -> bool {
+    let same = |a: &[IdentityPattern], b: &[IdentityPattern]| {
+        a.iter().all(|identity| b.contains(identity)) && b.iter().all(|identity| a.contains(identity))
+    };
+    match (a, b) {
+        (Trust::Keyless { root, identities }, Trust::Keyless { root: other, identities: others }) => {
+            root == other && same(identities, others)
+        }
+        (Trust::Certificate { roots, identities, .. }, Trust::Certificate { roots: other, identities: others, .. }) => {
+            roots == other && same(identities, others)
+        }
+        _ => false,
+    }
+}
+
 fn check_static(parts: &PolicyParts) -> Result<(), PolicyError> {
     let is_static = |authority: &Authority| matches!(authority.trust, Trust::Static(_));
     let Some(at) = parts.authorities.iter().position(is_static) else { return Ok(()) };
@@ -312,6 +338,12 @@ fn check_static(parts: &PolicyParts) -> Result<(), PolicyError> {
         return Err(PolicyError::new(
             format!("spec.authorities[{at}].static"),
             "a static authority must be the only authority of its policy",
+        ));
+    }
+    if !parts.attestations.is_empty() {
+        return Err(PolicyError::new(
+            "spec.attestations",
+            "has no effect with a static authority, which looks at nothing",
         ));
     }
     if !parts.annotations.is_empty() || parts.signature_repository.is_some() {
@@ -332,7 +364,8 @@ fn check_static(parts: &PolicyParts) -> Result<(), PolicyError> {
     }
 }
 
-fn check_require(require: &Require, authorities: usize) -> Result<(), PolicyError> {
+fn check_require(parts: &PolicyParts) -> Result<(), PolicyError> {
+    let (require, authorities) = (&parts.require, parts.authorities.len());
     let mut seen = BTreeSet::new();
     for (i, authority) in require.of.iter().enumerate() {
         let problem = if *authority >= authorities {
@@ -344,8 +377,11 @@ fn check_require(require: &Require, authorities: usize) -> Result<(), PolicyErro
         };
         return Err(PolicyError::new(format!("spec.require.of[{i}]"), problem));
     }
-    if require.at_least == 0 {
-        return Err(PolicyError::new("spec.require.atLeast", "0 would accept every image; 1 is the least"));
+    if require.at_least == 0 && parts.attestations.is_empty() {
+        return Err(PolicyError::new(
+            "spec.require.atLeast",
+            "0 would accept every image; 1 is the least, unless attestations decide alone",
+        ));
     }
     if require.at_least > require.of.len() {
         return Err(PolicyError::new(
@@ -354,6 +390,42 @@ fn check_require(require: &Require, authorities: usize) -> Result<(), PolicyErro
         ));
     }
     Ok(())
+}
+
+fn check_attestations(parts: &PolicyParts) -> Result<(), PolicyError> {
+    let error = |i: usize, field: &str, problem: &str| {
+        Err(PolicyError::new(format!("spec.attestations[{i}].{field}"), problem))
+    };
+    for (i, attestation) in parts.attestations.iter().enumerate() {
+        if attestation.name.is_empty() {
+            return error(i, "name", "a name is needed");
+        }
+        if parts.attestations.iter().take(i).any(|other| other.name == attestation.name) {
+            return error(i, "name", "another attestation has that name too");
+        }
+        if attestation.authorities.is_empty() {
+            return error(i, "authorities", "at least one authority is needed");
+        }
+        if attestation.authorities.iter().any(|authority| *authority >= parts.authorities.len()) {
+            return error(i, "authorities", "no authority of this policy has that name");
+        }
+    }
+    Ok(())
+}
+
+fn check_log(parts: &PolicyParts) -> Result<(), PolicyError> {
+    if parts.log != Some(LogRule::Required) {
+        return Ok(());
+    }
+    match parts.authorities.iter().position(|authority| authority.trust.root().is_none()) {
+        Some(i) if !matches!(parts.authorities.get(i).map(|a| &a.trust), Some(Trust::Static(_))) => {
+            Err(PolicyError::new(
+                "spec.transparencyLog",
+                format!("Required needs a trustedRoot at spec.authorities[{i}]: it names the logs"),
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn static_answer(authorities: &[Authority]) -> Option<StaticAnswer> {

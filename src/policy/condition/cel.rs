@@ -12,16 +12,19 @@ use kube_cel::cel::objects::{Key, Map};
 use kube_cel::cel::{Context, ExecutionError, Program, Value as Cel};
 use serde_json::Value;
 
-use super::cost::{self, Shape};
+use super::cost::{self, Shape, Size};
 use super::{ConditionError, MAX_EXPRESSION};
 use crate::domain::text::foreign;
 
 /// What an expression may name.
 const VARIABLES: [&str; 4] = ["predicate", "statement", "image", "signer"];
-/// Deepest nesting of brackets.
-const MAX_BRACKETS: usize = 24;
 /// Longest run of `!` or `-`: the parser's work doubles with each.
 const MAX_SIGNS: usize = 4;
+/// Deepest expression: parser and interpreter call themselves for each level, and a stack has an end. Four times as deep
+/// works on the smallest stack that they run on.
+const MAX_DEPTH: usize = 40;
+/// How many levels a pair of brackets costs.
+const BRACKET: usize = 4;
 /// Deepest nesting of `all`, `exists`, `map` and their like.
 const MAX_COMPREHENSIONS: usize = 2;
 
@@ -31,18 +34,18 @@ pub(super) struct Expression {
     shape: Shape,
 }
 
-/// The variables as the interpreter wants them.
+/// The variables as the interpreter wants them, with the functions.
 pub(super) struct Variables {
-    values: Vec<(&'static str, Cel)>,
-    /// The most entries of any list or map, and the most bytes of any text.
-    largest: usize,
+    /// Nothing where the interpreter does not take them.
+    context: Option<Context<'static>>,
+    size: Size,
 }
 
 impl Expression {
-    /// 1. At most 4 KiB, brackets at most 24 deep, no long runs of signs.
+    /// 1. At most 4 KiB, not too deep, no long runs of signs.
     /// 2. It parses.
     /// 3. It names only variables and functions that exist, and its answer can be true or false.
-    /// 4. Comprehensions are nested at most twice.
+    /// 4. Comprehensions are nested at most twice, patterns are written out, and nothing in it makes large from small.
     pub(super) fn compile(source: &str) -> Result<Self, ConditionError> {
         // 1.
         check_text(source)?;
@@ -69,13 +72,9 @@ impl Expression {
 
     /// The answer, or why there is none.
     pub(super) fn evaluate(&self, variables: &Variables) -> Result<bool, String> {
-        self.shape.affords(variables.largest)?;
-        let mut context = Context::default().with_all();
-        for (name, value) in &variables.values {
-            context.add_variable_from_value(*name, value.clone());
-        }
-        let answer = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
-        match answer {
+        self.shape.affords(variables.size)?;
+        let Some(context) = &variables.context else { return Err("the statement can't be read".to_owned()) };
+        match catch_unwind(AssertUnwindSafe(|| self.program.execute(context))) {
             Ok(Ok(Cel::Bool(answer))) => Ok(answer),
             Ok(Ok(other)) => Err(format!("it answers a {}, expected true or false", other.type_of())),
             Ok(Err(error)) => Err(explain(&error)),
@@ -93,26 +92,109 @@ fn check_text(source: &str) -> Result<(), ConditionError> {
     if source.trim().is_empty() {
         return Err(ConditionError::at(source, 0, "is blank; expected an expression that is true or false"));
     }
-    let (mut depth, mut signs) = (0_usize, 0_usize);
-    for (at, byte) in source.bytes().enumerate() {
-        match byte {
-            b'(' | b'[' | b'{' => depth = depth.saturating_add(1),
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+    let mut signs = 0_usize;
+    let mut open = vec![Group::default()];
+    for (at, byte) in outside_of_text(source) {
         signs = match byte {
             b'!' | b'-' => signs.saturating_add(1),
             b if b.is_ascii_whitespace() => signs,
             _ => 0,
         };
-        if depth > MAX_BRACKETS {
-            return Err(ConditionError::at(source, at, format!("brackets are nested more than {MAX_BRACKETS} deep")));
-        }
         if signs > MAX_SIGNS {
             return Err(ConditionError::at(source, at, format!("more than {MAX_SIGNS} signs in a row")));
         }
+        match byte {
+            b'(' | b'[' | b'{' => open.push(Group::default()),
+            b')' | b']' | b'}' => {
+                let inner = open.pop().unwrap_or_default();
+                if let Some(outer) = open.last_mut() {
+                    outer.links = outer.links.saturating_add(1);
+                    outer.inside = outer.inside.max(inner.depth());
+                }
+            }
+            b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'<' | b'>' | b'=' | b'!' | b'&' | b'|' | b'?' | b':' => {
+                if let Some(group) = open.last_mut() {
+                    group.add(byte);
+                }
+            }
+            _ => {}
+        }
+        let depth = open.iter().map(Group::own).chain(open.last().map(|group| group.inside)).sum::<usize>();
+        if depth > MAX_DEPTH {
+            return Err(ConditionError::at(
+                source,
+                at,
+                "the expression is too deep; write shorter chains, or several conditions",
+            ));
+        }
     }
     Ok(())
+}
+
+/// What stands between a pair of brackets, or outside of all.
+#[derive(Default)]
+struct Group {
+    /// Selections and operators since the last `&&` or `||`, and the most of them.
+    links: usize,
+    most: usize,
+    /// Clauses joined by `&&`, `||`, `?` and `:`.
+    clauses: usize,
+    /// The depth of the deepest group inside.
+    inside: usize,
+}
+
+impl Group {
+    fn add(&mut self, byte: u8) {
+        if matches!(byte, b'&' | b'|' | b'?' | b':') {
+            self.most = self.most.max(self.links);
+            self.links = 0;
+            self.clauses = self.clauses.saturating_add(1);
+        } else {
+            self.links = self.links.saturating_add(1);
+        }
+    }
+
+    /// The levels that it costs by itself. `&&` and `||` have two characters.
+    fn own(&self) -> usize {
+        self.most.max(self.links).saturating_add(self.clauses.div_ceil(2)).saturating_add(BRACKET)
+    }
+
+    fn depth(&self) -> usize {
+        self.own().saturating_add(self.inside)
+    }
+}
+
+/// The bytes of an expression with their places, without those inside of texts and comments.
+fn outside_of_text(source: &str) -> impl Iterator<Item = (usize, u8)> {
+    let (mut quote, mut escaped, mut comment, mut previous) = (None, false, false, 0_u8);
+    source.bytes().enumerate().filter(move |(_, byte)| {
+        let byte = *byte;
+        let before = std::mem::replace(&mut previous, byte);
+        match quote {
+            _ if comment => {
+                comment = byte != b'\n';
+                false
+            }
+            Some(open) => {
+                let ends = byte == open && !escaped;
+                escaped = byte == b'\\' && !escaped;
+                if ends {
+                    quote = None;
+                }
+                false
+            }
+            None if byte == b'"' || byte == b'\'' => {
+                quote = Some(byte);
+                escaped = false;
+                false
+            }
+            None if byte == b'/' && before == b'/' => {
+                comment = true;
+                false
+            }
+            None => true,
+        }
+    })
 }
 
 fn check_shape(source: &str, shape: &Shape) -> Result<(), ConditionError> {
@@ -129,6 +211,9 @@ fn check_shape(source: &str, shape: &Shape) -> Result<(), ConditionError> {
             "all, exists, map and filter are nested {} deep; at most {MAX_COMPREHENSIONS} are evaluated",
             shape.comprehensions
         );
+        return Err(ConditionError::at(source, 0, problem));
+    }
+    if let Some(problem) = shape.unbounded() {
         return Err(ConditionError::at(source, 0, problem));
     }
     if !shape.may_be_boolean {
@@ -148,8 +233,14 @@ fn explain(error: &ExecutionError) -> String {
 
 impl Variables {
     pub(super) fn of(document: &Value) -> Self {
-        let value = |name| (name, value(document.get(name).unwrap_or(&Value::Null)));
-        Self { values: VARIABLES.into_iter().map(value).collect(), largest: cost::largest(document) }
+        let context = catch_unwind(AssertUnwindSafe(|| {
+            let mut context = Context::default().with_all();
+            for name in VARIABLES {
+                context.add_variable_from_value(name, value(document.get(name).unwrap_or(&Value::Null)));
+            }
+            context
+        }));
+        Self { context: context.ok(), size: Size::of(document) }
     }
 }
 

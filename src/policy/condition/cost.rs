@@ -7,6 +7,17 @@ use serde_json::Value;
 
 /// Most steps of one evaluation, a step being one node of the expression for one element of a list.
 const BUDGET: usize = 2_000_000;
+/// Most comprehensions and additions of one expression: each may make a list longer.
+const MAX_LOOPS: usize = 4;
+const MAX_ADDITIONS: usize = 8;
+/// Longest regular expression, in bytes.
+const MAX_PATTERN: usize = 1024;
+/// Functions whose answer may be far larger than what they are given.
+const GROWING: [&str; 6] = ["format", "join", "lists.range", "patch", "replace", "strings.quote"];
+/// Functions that make a list out of a text.
+const SPLITTING: [&str; 2] = ["findAll", "split"];
+/// Functions whose last argument is a regular expression.
+const MATCHING: [&str; 3] = ["find", "findAll", "matches"];
 
 /// What an expression is made of.
 #[derive(Debug, Default)]
@@ -21,12 +32,48 @@ pub(super) struct Shape {
     nodes: usize,
     /// The most elements of a list in the expression itself.
     longest: usize,
+    /// How many comprehensions there are, nested or not.
+    loops: usize,
+    /// How many additions there are: they make longer lists and texts.
+    additions: usize,
+    /// Whether a regular expression is not written out.
+    has_open_pattern: bool,
+}
+
+/// How large the lists and texts of a statement are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Size {
+    /// The most entries of any list or map.
+    entries: usize,
+    /// The most bytes of any text.
+    text: usize,
 }
 
 impl Shape {
+    /// What could make something without end out of little, whatever the statement says.
+    pub(super) fn unbounded(&self) -> Option<String> {
+        if let Some(name) = self.functions.iter().find(|name| GROWING.contains(&name.as_str())) {
+            return Some(format!("{name} is not offered here, since what it makes has no bound"));
+        }
+        if self.loops > MAX_LOOPS {
+            return Some(format!(
+                "{} of all, exists, map and filter; at most {MAX_LOOPS} in one condition",
+                self.loops
+            ));
+        }
+        if self.additions > MAX_ADDITIONS {
+            return Some(format!("{} additions; at most {MAX_ADDITIONS} in one condition", self.additions));
+        }
+        self.has_open_pattern.then(|| "write the regular expression out, in at most 1024 bytes".to_owned())
+    }
+
     /// Whether the expression may be evaluated over lists and texts of this size.
-    pub(super) fn affords(&self, largest: usize) -> Result<(), String> {
-        let elements = largest.max(self.longest).max(1);
+    pub(super) fn affords(&self, size: Size) -> Result<(), String> {
+        let splits = self.functions.iter().any(|name| SPLITTING.contains(&name.as_str()));
+        let text = if splits { size.text } else { 0 };
+        // Additions may have made the lists longer.
+        let growth = self.additions.saturating_add(1).saturating_pow(if self.loops > 0 { 2 } else { 1 });
+        let elements = size.entries.max(text).max(self.longest).max(1).saturating_mul(growth);
         let steps = (0..self.comprehensions).fold(self.nodes, |steps, _| steps.saturating_mul(elements));
         if steps <= BUDGET {
             return Ok(());
@@ -39,19 +86,27 @@ impl Shape {
     }
 }
 
+impl Size {
+    pub(super) fn of(document: &Value) -> Self {
+        let inside = |sizes: &mut dyn Iterator<Item = Self>, entries| {
+            sizes.fold(Self { entries, text: 0 }, |a, b| Self {
+                entries: a.entries.max(b.entries),
+                text: a.text.max(b.text),
+            })
+        };
+        match document {
+            Value::Array(items) => inside(&mut items.iter().map(Self::of), items.len()),
+            Value::Object(members) => inside(&mut members.values().map(Self::of), members.len()),
+            Value::String(text) => Self { entries: 0, text: text.len() },
+            _ => Self::default(),
+        }
+    }
+}
+
 pub(super) fn shape(expression: &IdedExpr) -> Shape {
     let mut shape = Shape { may_be_boolean: may_be_boolean(&expression.expr), ..Shape::default() };
     walk(expression, &mut Vec::new(), 0, &mut shape);
     shape
-}
-
-/// The most entries of any list or map of a document.
-pub(super) fn largest(document: &Value) -> usize {
-    match document {
-        Value::Array(items) => items.iter().map(largest).max().unwrap_or_default().max(items.len()),
-        Value::Object(members) => members.values().map(largest).max().unwrap_or_default().max(members.len()),
-        _ => 0,
-    }
 }
 
 fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, shape: &mut Shape) {
@@ -77,6 +132,12 @@ fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, sh
             if call.func_name.starts_with(|c: char| c.is_ascii_alphabetic()) {
                 shape.functions.insert(namespaced.unwrap_or_else(|| call.func_name.clone()));
             }
+            if call.func_name == "_+_" {
+                shape.additions = shape.additions.saturating_add(1);
+            }
+            if MATCHING.contains(&call.func_name.as_str()) {
+                shape.has_open_pattern |= !call.args.iter().any(is_pattern);
+            }
             call.args.iter().for_each(|argument| walk(argument, bound, depth, shape));
         }
         Expr::List(list) => {
@@ -86,6 +147,7 @@ fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, sh
         Expr::Map(map) => map.entries.iter().for_each(|entry| walk_entry(&entry.expr, bound, depth, shape)),
         Expr::Struct(made) => made.entries.iter().for_each(|entry| walk_entry(&entry.expr, bound, depth, shape)),
         Expr::Comprehension(comprehension) => {
+            shape.loops = shape.loops.saturating_add(1);
             walk(&comprehension.iter_range, bound, depth, shape);
             walk(&comprehension.accu_init, bound, depth, shape);
             let before = bound.len();
@@ -108,6 +170,11 @@ fn walk_entry<'e>(entry: &'e EntryExpr, bound: &mut Vec<&'e str>, depth: usize, 
             walk(&entry.value, bound, depth, shape);
         }
     }
+}
+
+/// A text that is written out.
+fn is_pattern(argument: &IdedExpr) -> bool {
+    matches!(&argument.expr, Expr::Literal(LiteralValue::String(text)) if text.inner().len() <= MAX_PATTERN)
 }
 
 fn may_be_boolean(expression: &Expr) -> bool {

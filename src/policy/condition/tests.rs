@@ -114,6 +114,44 @@ fn dos_07_a_statement_that_is_too_large_for_a_condition_fails() {
     assert_eq!(twice.check(&few), Ok(()));
 }
 
+/// Each of these ended the process on a stack of 2 MiB, or would have asked for more memory than there is.
+#[test]
+fn dos_07_what_is_too_deep_or_grows_is_refused_when_it_is_read() {
+    let chain = |link: &str, times: usize| link.repeat(times);
+    for source in [
+        format!("predicate{}", chain(".a", 80)),
+        format!("{}1 == 2", chain("1+", 80)),
+        format!("[0]{} == 0", chain("[0]", 80)),
+        format!("{}true{}", chain("(')'!='' && ", 20), chain(")", 20)),
+        format!("{}1 == 1{}", chain("(1 + ", 20), chain(")", 20)),
+        format!("{}true", chain("true ? true : ", 60)),
+        "lists.range(2000000000).size() > 0".to_owned(),
+        format!("[predicate]{}.size() > 0", chain(".map(a, a+a+a+a+a+a+a+a)", 12)),
+        format!("[predicate]{}.size() > 0", chain(".map(a, a+a)", 5)),
+        "predicate.a.replace('', predicate.a) == ''".to_owned(),
+        "predicate.a.matches(predicate.b)".to_owned(),
+    ] {
+        assert!(Condition::cel(&source, None).is_err(), "{source}");
+    }
+    let texts = "predicate.split('').all(a, predicate.split('').all(b, b != 'y'))";
+    let long = Facts::of(json!({"predicate": "x".repeat(3000)}));
+    assert!(matches!(Condition::cel(texts, None).unwrap().check(&long), Err(Refusal::Failed(_))));
+}
+
+#[test]
+fn conditions_of_ordinary_size_are_read() {
+    let clause = "predicate.buildDefinition.externalParameters.workflow.repository == 'https://github.com/acme/app'";
+    for source in [
+        vec![clause; 12].join(" && "),
+        format!("({clause} || ({clause} && !({clause})))"),
+        "predicate.a == ')((((' && predicate.b != '\\'((('".to_owned(),
+        "predicate.vulnerabilities.all(v, v.severity != 'CRITICAL' || v.id in ['CVE-2024-1', 'CVE-2024-2'])".to_owned(),
+        "predicate.a // ((((((((((((((((((((((((\n == 1".to_owned(),
+    ] {
+        assert!(Condition::cel(&source, None).is_ok(), "{source}: {:?}", Condition::cel(&source, None));
+    }
+}
+
 #[cfg(feature = "rego")]
 #[test]
 fn a_module_in_rego_denies_with_its_reasons() {
