@@ -59,6 +59,15 @@ bench: rust ## Criterion for the pure parts, then a load test of the release bin
 fuzz: rust ## Each fuzz target for FUZZ_SECONDS
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
+.PHONY: conformance
+conformance: rust ## Every recorded case of SEALGATE_CORPORA: right or wrong, and why; fails when one is wrong
+	@test -d "$(SEALGATE_CORPORA)" || { echo "make: no recorded test material at $(SEALGATE_CORPORA): set SEALGATE_CORPORA" >&2; exit 1; }
+	cargo test --quiet --locked --test it conformance:: -- --include-ignored --nocapture --test-threads 1
+
+.PHONY: mutants
+mutants: rust ## Mutation tests of the pure core (SHARD=1/20 for a part): which changes no test notices
+	scripts/mutants.sh $(SHARD)
+
 .PHONY: scoreboard
 scoreboard: rust ## Which rows of the scoreboard have tests; fails when a claimed one has none
 	cargo test --quiet --locked --test it scoreboard:: -- --nocapture
@@ -74,6 +83,10 @@ lint: rust $(CLUSTER)/.tools ## Format, clippy, dependencies, shell scripts, cha
 .PHONY: generate
 generate: rust $(CLUSTER)/.tools ## CRDs, schema of the chart's values, deploy/install.yaml, reference pages
 	scripts/generate.sh .
+
+.PHONY: generate-cosign
+generate-cosign: rust $(CLUSTER)/.unit ## docs/reference/cosign.md, by signing and verifying everything with real cosign
+	SEALGATE_GENERATE=. cargo test --locked --test it agreement::
 
 ##### Ship it
 

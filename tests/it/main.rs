@@ -15,6 +15,7 @@
 mod support;
 
 mod admission;
+mod agreement;
 mod api;
 mod architecture;
 mod chart;
