@@ -41,7 +41,7 @@ enum Command {
     /// Answer admission reviews, in a cluster or with policies from a folder
     Serve(Box<serve::Arguments>),
     /// Verify images as the webhook would, and say what was found
-    Verify(verify::Arguments),
+    Verify(Box<verify::Arguments>),
     /// Print what the project generates: CRDs, webhook rules, schemas, docs
     Generate(generate::Arguments),
     /// Open the gate for good: empty the webhook configurations before an uninstall
@@ -75,7 +75,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match command {
         Command::Serve(arguments) => block_on(serve::run(*arguments)),
-        Command::Verify(arguments) => block_on(verify::run(arguments)),
+        Command::Verify(arguments) => block_on(verify::run(*arguments)),
         Command::Generate(arguments) => generate::run(arguments),
         Command::Uninstall(arguments) => block_on(uninstall::run(arguments)),
         Command::Probe(arguments) => block_on(probe::run(arguments)),

@@ -2,9 +2,11 @@
 
 mod pages;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use clap_complete::Shell;
 use serde_json::json;
 
 use crate::api;
@@ -12,7 +14,10 @@ use crate::cluster::webhooks::{self, Reach};
 use crate::config;
 use crate::telemetry::metrics;
 
-use super::{ACCEPTED, output, wiring};
+use super::{ACCEPTED, command, output, wiring};
+
+/// The name under which the program is called.
+const PROGRAM: &str = "sealgate";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -32,6 +37,13 @@ enum What {
         #[command(subcommand)]
         page: Page,
     },
+    /// What a shell needs to complete commands and flags
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// The manual page, in roff
+    Man,
     /// The two webhook configurations as the leader fills them in, as YAML
     Webhooks(WebhookArguments),
 }
@@ -78,6 +90,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<u8> {
         What::Docs { page: Page::Metrics } => output::text(&metrics::reference())?,
         What::Docs { page: Page::Policy } => output::text(&pages::policy())?,
         What::Docs { page: Page::TrustedRoot } => output::text(&pages::trusted_root())?,
+        What::Completions { shell } => completions(shell)?,
+        What::Man => manual()?,
         What::Webhooks(arguments) => webhook_configurations(arguments)?,
     }
     Ok(ACCEPTED)
@@ -89,6 +103,28 @@ fn crds() -> anyhow::Result<()> {
         output::yaml(&crd)?;
     }
     Ok(())
+}
+
+fn completions(shell: Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
+    Ok(output::text(&String::from_utf8(script)?)?)
+}
+
+/// One page for all commands, one section a command.
+fn manual() -> anyhow::Result<()> {
+    let mut command = command();
+    command.build();
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let man = clap_mangen::Man::new(command.clone());
+        writeln!(page, ".SH \"{} {}\"", PROGRAM.to_uppercase(), command.get_name().to_uppercase())?;
+        man.render_synopsis_section(&mut page)?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+    }
+    Ok(output::text(&String::from_utf8(page)?)?)
 }
 
 fn webhook_configurations(arguments: WebhookArguments) -> anyhow::Result<()> {

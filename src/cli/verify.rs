@@ -1,25 +1,33 @@
 //! `sealgate verify`: the question of the webhook, asked from a laptop.
 
+mod advice;
+mod artifact;
+mod predicate;
 mod report;
+mod signer;
 mod table;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{ArgGroup, Args, ValueEnum};
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::api;
-use crate::domain::ImageReference;
+use crate::domain::{ImageReference, Pattern, Repository};
 use crate::files::{self, Contents};
 use crate::keychain::DockerConfigFile;
-use crate::policy::{Defaults, Entry, ImageVerdict, PolicyCell, PolicySet};
+use crate::policy::{
+    AttestationDemand, Authority, Defaults, Entry, ImageVerdict, LabelSelector, Matching, Mode, Policy, PolicyCell,
+    PolicyParts, PolicySet, Require,
+};
 use crate::registry;
 use crate::signatures::RootsCell;
 use crate::telemetry::Metrics;
@@ -31,28 +39,57 @@ use super::{output, wiring};
 
 use report::Report;
 
+/// What the policy is called that the flags make.
+const FLAGS: &str = "command-line";
+
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("trust").required(true).args(["policy", "key"]),
+    group = ArgGroup::new("trust").required(true).args([
+        "policy", "key", "certificate_identity", "certificate_identity_regexp",
+    ]),
     after_help = "Exit codes: 0 all accepted, 1 something rejected, 2 wrong usage, 3 could not decide.\n\n\
-        Examples:\n  \
-        sealgate verify --key cosign.pub registry.example.com/app:1.2\n  \
-        kubectl get csigpol ci-images -o yaml | sealgate verify --policy - registry.example.com/app:1.2"
+        Examples:\n\n  \
+        Signed with a key:\n    \
+        sealgate verify --key cosign.pub registry.example.com/app:1.2\n\n  \
+        Signed by a workflow, with a certificate of Sigstore:\n    \
+        sealgate verify registry.example.com/app:1.2 \\\n      \
+        --certificate-oidc-issuer https://gitlab.com \\\n      \
+        --certificate-identity https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main\n\n  \
+        With a provenance beside it:\n    \
+        sealgate verify --key cosign.pub --type slsaprovenance1 registry.example.com/app:1.2\n\n  \
+        As the cluster would decide:\n    \
+        kubectl get csigpol ci-images -o yaml | sealgate verify --policy - registry.example.com/app:1.2\n\n  \
+        A file with the bundle beside it:\n    \
+        sealgate verify --key cosign.pub --bundle app.tar.gz.sigstore.json app.tar.gz"
 )]
 pub(super) struct Arguments {
-    /// Images, as a pod would name them
+    /// Images, as a pod would name them; with --bundle, one file or sha256:HEX
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,
-    /// A file or folder of policies; - reads standard input
+    /// A file or folder of policies, with trusted roots; - reads standard input
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A public key (PEM) that must have signed, instead of a policy
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
-    /// With --key: an annotation that the signed payload must carry; may be repeated
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "policy")]
-    annotation: Vec<(String, String)>,
-    /// With --key: the repository where signatures are kept, when not beside the image
+    /// With --policy: ask as a pod of this namespace; without it every policy counts, wherever it governs
+    #[arg(short, long, value_name = "NAME", requires = "policy")]
+    namespace: Option<String>,
+    /// A Sigstore bundle of the file that is named in place of an image
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["policy", "annotations", "signature_repository"])]
+    bundle: Option<PathBuf>,
+    /// An attestation of this type must be there, by that signer: slsaprovenance, slsaprovenance02, slsaprovenance1, spdx,
+    /// spdxjson, cyclonedx, vuln, openvex, link, custom, or a URI. Signatures of the image itself are then not asked for
+    #[arg(long = "type", value_name = "TYPE", value_parser = predicate::predicate_type, conflicts_with = "policy")]
+    predicate_type: Option<String>,
+    /// An annotation that the signed payload must carry; may be repeated
+    #[arg(
+        short,
+        long,
+        alias = "annotation",
+        value_name = "KEY=VALUE",
+        value_parser = key_value,
+        conflicts_with_all = ["policy", "predicate_type"]
+    )]
+    annotations: Vec<(String, String)>,
+    /// The repository where signatures are kept, when not beside the image
     #[arg(
         long,
         value_name = "REPOSITORY",
@@ -61,9 +98,19 @@ pub(super) struct Arguments {
         conflicts_with = "policy"
     )]
     signature_repository: Option<String>,
-    /// With --policy: ask as a pod of this namespace; without it every policy counts, wherever it governs
-    #[arg(short, long, value_name = "NAME", conflicts_with = "key")]
-    namespace: Option<String>,
+    /// How to print the answer
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    signer: signer::Flags,
+    #[command(flatten)]
+    registry: RegistryFlags,
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+#[command(next_help_heading = "Registries")]
+struct RegistryFlags {
     /// Settings of `sealgate serve`, for its registries
     #[arg(long, value_name = "FILE", env = "SEALGATE_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
@@ -71,14 +118,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     docker_config: Option<PathBuf>,
     /// Speak plain http with the registries of these images: anyone on the network can answer in their place
-    #[arg(long)]
-    allow_http_registry: bool,
+    #[arg(long, alias = "allow-http-registry")]
+    allow_insecure_registry: bool,
     /// Seconds to wait for the registries
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
-    /// How to print the answer
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -90,36 +134,53 @@ enum Format {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
+    if let Some(bundle) = &arguments.bundle {
+        let [artifact] = arguments.images.as_slice() else { bail!("--bundle is about one file: name one") };
+        let signer = arguments.signer.signer()?;
+        let report = artifact::verify(bundle, artifact, &signer, arguments.predicate_type.as_deref())?;
+        arguments.output.print(&report, artifact::ArtifactReport::table)?;
+        return Ok(report.exit_code());
+    }
     let (contents, namespace) = policies(&arguments)?;
     let verdicts = ask(&arguments, contents, namespace).await?;
     let report = Report::new(&verdicts);
-    match arguments.output {
-        Format::Table => output::text(&table::render(&report))?,
-        Format::Json => output::json(&report)?,
-        Format::Yaml => output::yaml(&report)?,
-    }
+    arguments.output.print(&report, table::render)?;
     Ok(report.exit_code())
+}
+
+impl Format {
+    fn print<R: Serialize>(self, report: &R, table: impl Fn(&R) -> String) -> anyhow::Result<()> {
+        match self {
+            Self::Table => Ok(output::text(&table(report))?),
+            Self::Json => output::json(report),
+            Self::Yaml => output::yaml(report),
+        }
+    }
 }
 
 async fn ask(arguments: &Arguments, contents: Contents, namespace: String) -> anyhow::Result<Vec<ImageVerdict>> {
     let registry = registry::Client::new(&registry_settings(arguments)?, Metrics::new())?;
-    let keychain = docker_config(arguments.docker_config.as_deref())?.map(DockerConfigFile::new);
+    let keychain = docker_config(arguments.registry.docker_config.as_deref())?.map(DockerConfigFile::new);
     let now = Timestamp::now();
     let (policies, roots) = (PolicyCell::default(), RootsCell::default());
     policies.store(contents.policies);
     roots.store(trust::offline(&contents.roots, now));
-    let deadline =
-        Instant::now().checked_add(Duration::from_secs(arguments.timeout)).context("the timeout is too long")?;
+    let timeout = Duration::from_secs(arguments.registry.timeout);
+    let deadline = Instant::now().checked_add(timeout).context("the timeout is too long")?;
     let context = PullContext { namespace: namespace.clone(), ..PullContext::default() };
     let question = Question { namespace, images: arguments.images.clone(), context, deadline, now };
     Ok(Engine::new(registry, keychain, policies, roots, Defaults::default()).verify(&question).await)
 }
 
+/// What counts, and for which namespace.
 fn policies(arguments: &Arguments) -> anyhow::Result<(Contents, String)> {
-    let contents = match (&arguments.policy, &arguments.key) {
-        (Some(path), _) => from_files(path)?,
-        (None, Some(path)) => Contents { policies: from_key(path, arguments)?, roots: BTreeMap::new() },
-        (None, None) => bail!("expected --policy or --key"),
+    let contents = match &arguments.policy {
+        Some(path) => {
+            let mut contents = from_files(path)?;
+            contents.roots.extend(arguments.signer.roots_of_policies()?);
+            contents
+        }
+        None => from_flags(arguments)?,
     };
     match &arguments.namespace {
         Some(namespace) => Ok((contents, namespace.clone())),
@@ -135,31 +196,54 @@ fn from_files(path: &Path) -> anyhow::Result<Contents> {
     Ok(contents)
 }
 
-fn from_key(path: &Path, arguments: &Arguments) -> anyhow::Result<PolicySet> {
-    let key = fs::read_to_string(path).with_context(|| format!("{}: can't be read", path.display()))?;
-    let annotations: BTreeMap<_, _> = arguments.annotation.iter().cloned().collect();
-    let mut signature = BTreeMap::from([("annotations", json!(annotations))]);
-    if let Some(repository) = &arguments.signature_repository {
-        signature.insert("repository", json!(repository));
-    }
-    let spec = json!({
-        "match": { "images": ["**"] },
-        "authorities": [{ "name": "key", "key": { "publicKey": key } }],
-        "signature": signature,
+/// The flags as a policy about every image: of the signature, or of an attestation in its place.
+fn from_flags(arguments: &Arguments) -> anyhow::Result<Contents> {
+    let signer = arguments.signer.signer()?;
+    let attestations = arguments.predicate_type.iter().map(|predicate_type| AttestationDemand {
+        name: "type".into(),
+        predicate_type: predicate_type.clone(),
+        authorities: vec![0],
+        matching: Matching::Any,
+        conditions: Vec::new(),
     });
-    match api::compile("command-line", &spec) {
-        Entry::Broken(broken) => bail!("{}: {}", path.display(), broken.error.problem),
-        valid @ Entry::Valid(_) => Ok(PolicySet::new(vec![valid], BTreeMap::new())),
-    }
+    let policy = Policy::new(PolicyParts {
+        name: FLAGS.into(),
+        mode: Mode::Enforce,
+        images: vec![Pattern::parse("**")?],
+        exclude_images: Vec::new(),
+        namespaces: Vec::new(),
+        namespace_selector: LabelSelector::default(),
+        authorities: vec![Authority { name: signer.name.into(), trust: signer.trust }],
+        require: Require { at_least: usize::from(arguments.predicate_type.is_none()), of: vec![0] },
+        annotations: arguments.annotations.iter().cloned().collect(),
+        signature_repository: arguments.signature_repository.as_deref().map(repository).transpose()?,
+        log: signer.log,
+        attestations: attestations.collect(),
+    });
+    let policy = policy.map_err(|error| anyhow!(error.problem))?;
+    Ok(Contents {
+        policies: PolicySet::new(vec![Entry::Valid(Box::new(policy))], BTreeMap::new()),
+        roots: signer.roots,
+    })
+}
+
+fn repository(text: &str) -> anyhow::Result<Repository> {
+    Repository::parse(text).map_err(|problem| anyhow!("--signature-repository {text}: {problem}"))
+}
+
+/// Something that the reader should know and that is no answer.
+fn warn(text: &str) {
+    // Nothing is left to do when standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "sealgate: warning: {text}");
 }
 
 /// The hosts that a person names on the command line may lie anywhere; where they redirect to may not.
 fn registry_settings(arguments: &Arguments) -> anyhow::Result<registry::Settings> {
-    let mut settings = wiring::registry(&wiring::config(arguments.config.as_deref())?)?;
+    let mut settings = wiring::registry(&wiring::config(arguments.registry.config.as_deref())?)?;
     for image in arguments.images.iter().filter_map(|image| ImageReference::parse(image).ok()) {
         let host = settings.hosts.entry(image.repository().host().to_owned()).or_default();
         host.allow_private_address = true;
-        host.plain_http |= arguments.allow_http_registry;
+        host.plain_http |= arguments.registry.allow_insecure_registry;
     }
     Ok(settings)
 }

@@ -1,12 +1,17 @@
 //! What `sealgate verify` answers, as data. The fields are stable: programs read them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::cli::{ACCEPTED, REJECTED, UNDECIDED};
-use crate::domain::Finding;
+use crate::domain::text::Foreign;
+use crate::domain::{Finding, SignerIdentity};
 use crate::policy::{
-    Answer, AuthorityOutcome, Basis, Examined, ImageVerdict, PolicyOutcome, PolicyVerdict, Reaction, Unread,
+    Answer, AttestationOutcome, AttestationVerdict, AuthorityOutcome, AuthorityVerdict, Basis, Examined, ImageVerdict,
+    PolicyOutcome, PolicyVerdict, Reaction, Unread,
 };
+use crate::signatures::{Proof, Signatory};
 
 /// The answer about all images.
 #[derive(Debug, Serialize)]
@@ -69,6 +74,8 @@ pub(super) struct PolicyReport {
     pub(super) reason: Option<Reason>,
     /// What its authorities say.
     pub(super) authorities: Vec<AuthorityReport>,
+    /// What was found of the attestations that it demands.
+    pub(super) attestations: Vec<AttestationReport>,
 }
 
 /// What one authority says.
@@ -76,9 +83,50 @@ pub(super) struct PolicyReport {
 pub(super) struct AuthorityReport {
     /// Its name.
     pub(super) name: String,
-    /// What it looked for.
-    pub(super) key: Option<String>,
+    /// Whose signatures it looked for.
+    pub(super) seeks: Option<String>,
     /// What it says.
+    pub(super) verdict: Verdict,
+    /// Why.
+    pub(super) reason: Option<Reason>,
+    /// The signature by which it accepts.
+    pub(super) signature: Option<SignatureReport>,
+}
+
+/// A signature that was verified.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SignatureReport {
+    /// The key: algorithm and fingerprint.
+    key: Option<String>,
+    /// Whom the certificate names.
+    identity: Option<IdentityReport>,
+    /// Proven entries of transparency logs: log and index.
+    log_entries: Vec<String>,
+    /// Proven times at which the signature was there, RFC 3339.
+    times: Vec<String>,
+}
+
+/// Whom a certificate names.
+#[derive(Debug, Serialize)]
+struct IdentityReport {
+    /// The OIDC issuer; certificates of an own PKI have none.
+    issuer: Option<String>,
+    /// The subject alternative name.
+    subject: String,
+    /// What it says about the build.
+    claims: BTreeMap<&'static str, String>,
+}
+
+/// What was found of one demanded attestation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttestationReport {
+    /// The name of the demand.
+    pub(super) name: String,
+    /// What it is a statement of.
+    pub(super) predicate_type: String,
+    /// The answer.
     pub(super) verdict: Verdict,
     /// Why.
     pub(super) reason: Option<Reason>,
@@ -106,6 +154,8 @@ pub(super) struct AnswerReport {
     pub(super) policy: String,
     /// The authority.
     pub(super) authority: String,
+    /// The demanded attestation; nothing for a signature of the image.
+    pub(super) attestation: Option<String>,
     /// Whether it counts.
     pub(super) counts: bool,
     /// Why not.
@@ -174,7 +224,7 @@ fn verdict_of(finding: &Finding) -> Verdict {
 }
 
 impl Reason {
-    fn new(finding: &Finding) -> Self {
+    pub(super) fn new(finding: &Finding) -> Self {
         let message = match finding {
             Finding::Rejected(rejection) => rejection.to_string(),
             Finding::Unavailable(cause) => cause.to_string(),
@@ -195,19 +245,85 @@ impl PolicyReport {
                 PolicyOutcome::Unavailable(_) => Verdict::Unavailable,
             },
             reason: finding.as_ref().map(Reason::new),
-            authorities: policy
-                .authorities
-                .iter()
-                .map(|authority| {
-                    let finding = finding_of(&authority.outcome);
-                    AuthorityReport {
-                        name: authority.name.to_string(),
-                        key: authority.seeks.clone(),
-                        verdict: finding.as_ref().map_or(Verdict::Accepted, verdict_of),
-                        reason: finding.as_ref().map(Reason::new),
-                    }
-                })
-                .collect(),
+            authorities: policy.authorities.iter().map(AuthorityReport::new).collect(),
+            attestations: policy.attestations.iter().map(AttestationReport::new).collect(),
+        }
+    }
+}
+
+impl AuthorityReport {
+    fn new(authority: &AuthorityVerdict) -> Self {
+        let finding = finding_of(&authority.outcome);
+        let signature = match &authority.outcome {
+            AuthorityOutcome::Verified(signature) => Some(SignatureReport::new(signature.signer(), signature.proof())),
+            _ => None,
+        };
+        Self {
+            name: authority.name.to_string(),
+            seeks: authority.seeks.clone(),
+            verdict: finding.as_ref().map_or(Verdict::Accepted, verdict_of),
+            reason: finding.as_ref().map(Reason::new),
+            signature,
+        }
+    }
+}
+
+impl SignatureReport {
+    pub(super) fn new(signer: &Signatory, proof: &Proof) -> Self {
+        let (key, identity) = match signer {
+            Signatory::Key(key) => (Some(key.clone()), None),
+            Signatory::Keyless(identity) | Signatory::Certificate(identity) => {
+                (None, Some(IdentityReport::new(identity)))
+            }
+        };
+        Self {
+            key,
+            identity,
+            log_entries: proof.log_entries.clone(),
+            times: proof.times.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Who made it, on one line.
+    pub(super) fn by(&self) -> String {
+        let issued = |identity: &IdentityReport| match &identity.issuer {
+            Some(issuer) => format!("{}, issuer {}", Foreign(&identity.subject), Foreign(issuer)),
+            None => Foreign(&identity.subject).to_string(),
+        };
+        self.key.clone().or_else(|| self.identity.as_ref().map(issued)).unwrap_or_default()
+    }
+
+    /// What was proven beside it, on one line.
+    pub(super) fn proven(&self) -> String {
+        let logs = self.log_entries.iter().map(|entry| format!("log entry {entry}"));
+        let times = self.times.iter().map(|time| format!("signed by {time}"));
+        let all: Vec<String> = logs.chain(times).collect();
+        if all.is_empty() { "the signature alone, no log entry and no time".to_owned() } else { all.join(", ") }
+    }
+}
+
+impl IdentityReport {
+    fn new(identity: &SignerIdentity) -> Self {
+        Self {
+            issuer: identity.issuer.clone(),
+            subject: identity.subject.value.clone(),
+            claims: identity.claims.iter().map(|(claim, value)| (claim.name(), value.clone())).collect(),
+        }
+    }
+}
+
+impl AttestationReport {
+    fn new(attestation: &AttestationVerdict) -> Self {
+        let finding = match &attestation.outcome {
+            AttestationOutcome::Satisfied => None,
+            AttestationOutcome::Rejected(rejection) => Some(Finding::Rejected(rejection.clone())),
+            AttestationOutcome::Unavailable(cause) => Some(Finding::Unavailable(cause.clone())),
+        };
+        Self {
+            name: attestation.name.to_string(),
+            predicate_type: attestation.predicate_type.clone(),
+            verdict: finding.as_ref().map_or(Verdict::Accepted, verdict_of),
+            reason: finding.as_ref().map(Reason::new),
         }
     }
 }
@@ -237,6 +353,7 @@ impl AnswerReport {
         Self {
             policy: answer.policy.to_string(),
             authority: answer.authority.to_string(),
+            attestation: answer.attestation.as_ref().map(ToString::to_string),
             counts: answer.result.is_ok(),
             reason: answer.result.as_ref().err().map(Reason::new),
         }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::text::Foreign;
 
+use super::advice::advice;
 use super::report::{ImageReport, PolicyReport, Reason, Report, Verdict};
 
 /// Renders all images, a blank line between them.
@@ -24,6 +25,9 @@ fn image(image: &ImageReport) -> String {
     for policy in &image.policies {
         text.push_str(&of_policy(policy));
     }
+    for advice in todo(image) {
+        let _ = writeln!(text, "  to do    {advice}");
+    }
     if !image.found.is_empty() || !image.unread.is_empty() {
         text.push_str("  looked at\n");
     }
@@ -32,7 +36,8 @@ fn image(image: &ImageReport) -> String {
         let _ = writeln!(text, "    {} of {}: {} in {short}…", found.place, found.repository, found.form);
         for answer in &found.answers {
             let counts = answer.reason.as_ref().map_or_else(|| "counts".to_owned(), say);
-            let _ = writeln!(text, "      for {}/{}: {counts}", answer.policy, answer.authority);
+            let about = answer.attestation.as_ref().map(|name| format!(", attestation {name}")).unwrap_or_default();
+            let _ = writeln!(text, "      for {}/{}{about}: {counts}", answer.policy, answer.authority);
         }
     }
     for unread in &image.unread {
@@ -45,25 +50,51 @@ fn image(image: &ImageReport) -> String {
 fn of_policy(policy: &PolicyReport) -> String {
     let mut text = format!("  policy   {} ({}): {}\n", policy.name, policy.mode, phrase(policy.verdict));
     if policy.authorities.is_empty()
+        && policy.attestations.is_empty()
         && let Some(reason) = &policy.reason
     {
         let _ = writeln!(text, "    {}", say(reason));
     }
     for authority in &policy.authorities {
-        let key = authority.key.as_ref().map(|key| format!(" ({key})")).unwrap_or_default();
-        let _ = writeln!(text, "    authority {}{key}: {}", authority.name, phrase(authority.verdict));
+        let seeks = authority.seeks.as_ref().map(|seeks| format!(" ({seeks})")).unwrap_or_default();
+        let _ = writeln!(text, "    authority {}{seeks}: {}", authority.name, phrase(authority.verdict));
         if let Some(reason) = &authority.reason {
+            let _ = writeln!(text, "      {}", say(reason));
+        }
+        if let Some(signature) = &authority.signature {
+            let _ = writeln!(text, "      signed by {}", signature.by());
+            let _ = writeln!(text, "      proven: {}", signature.proven());
+        }
+    }
+    for attestation in &policy.attestations {
+        let (name, predicate_type) = (&attestation.name, &attestation.predicate_type);
+        let _ = writeln!(text, "    attestation {name} ({predicate_type}): {}", phrase(attestation.verdict));
+        if let Some(reason) = &attestation.reason {
             let _ = writeln!(text, "      {}", say(reason));
         }
     }
     text
 }
 
+/// What to do about the image, each thing once: by what outweighs the rest, or by the policies that say why.
+fn todo(image: &ImageReport) -> Vec<&'static str> {
+    let of_policies = image.policies.iter().filter(|policy| policy.verdict == image.verdict);
+    let codes = image.reason.iter().chain(of_policies.filter_map(|policy| policy.reason.as_ref()));
+    let mut found = Vec::new();
+    for advice in codes.filter_map(|reason| advice(reason.code)) {
+        if !found.contains(&advice) {
+            found.push(advice);
+        }
+    }
+    found
+}
+
 fn say(reason: &Reason) -> String {
     format!("{}: {}", reason.code, reason.message)
 }
 
-fn word(verdict: Verdict) -> &'static str {
+/// The verdict, to be seen from afar.
+pub(super) fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Accepted => "ACCEPTED",
         Verdict::Rejected => "REJECTED",
