@@ -1,5 +1,8 @@
 //! The program as a person runs it: answers, exit codes, generated pages, start and stop.
 
+#[path = "cli/failures.rs"]
+mod failures;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -215,6 +218,16 @@ fn the_pages_of_the_reference_are_current() {
         let written = fs::read_to_string(&file).unwrap_or_default();
         assert!(written == out(&run(&["generate", "docs", page], "")), "{} is old: make generate", file.display());
     }
+}
+
+#[test]
+fn completions_and_manual_know_the_flags() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = out(&run(&["generate", "completions", shell], ""));
+        assert!(script.contains("certificate-identity") && script.contains("completions"), "{shell}");
+    }
+    let manual = out(&run(&["generate", "man"], ""));
+    assert!(manual.contains("certificate\\-identity") && manual.contains("SEALGATE VERIFY"), "{manual}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) fn advice(code: &str) -> Option<&'static str> {
              transparencyLog in the policy"
         }
         "NO_ATTESTATION" => {
-            "attest it (cosign attest --type TYPE --predicate FILE IMAGE); the list above says what was found instead"
+            "attest it (cosign attest --type TYPE --predicate FILE IMAGE); what is there instead is listed below, if anything is"
         }
         "NO_POLICY" => "add the image to match.images of a policy, or leave --namespace out to ask all policies",
         "NO_SIGNATURE" => {
@@ -47,8 +47,8 @@ pub(super) fn advice(code: &str) -> Option<&'static str> {
         "SIGNATURE_INVALID" => "ask with the key that signed, or sign with the key that is asked for",
         "SIGNATURE_MALFORMED" => "sign again with a current cosign, and remove what lies there",
         "SIGNER_MISMATCH" => {
-            "ask for the kind of signer that is there: --key for a key, --certificate-identity with \
-             --certificate-oidc-issuer for keyless signing"
+            "ask for the signer that is there: --key with the key that signed, or for a certificate \
+             --certificate-identity and --certificate-oidc-issuer"
         }
         "STATIC_DENY" => "a policy refuses this image whoever signed it; use another image",
         "TIMESTAMP_INVALID" => "sign again; check the clock of the signer and which timestamp authority it asked",

@@ -1,5 +1,6 @@
 //! `--bundle`: a file that was signed, and the bundle that lies beside it.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -48,18 +49,14 @@ pub(super) fn verify(
     let now = Timestamp::now();
     let bundle = read(bundle)?;
     let (bytes, digest);
-    let content = match artifact.strip_prefix("sha256:") {
-        Some(hex) => {
-            digest = Digest::from_hex(hex)
-                .with_context(|| format!("{artifact}: expected sha256: and 64 lower-case hex digits"))?;
-            Artifact::Digest(&digest)
-        }
-        None => {
-            bytes = fs::read(artifact).with_context(|| {
-                format!("{artifact}: can't be read; expected a file, or sha256: and the digest of one")
-            })?;
-            Artifact::Bytes(&bytes)
-        }
+    let content = if let Some(hex) = artifact.strip_prefix("sha256:") {
+        digest = Digest::from_hex(hex)
+            .with_context(|| format!("{artifact}: expected sha256: and 64 lower-case hex digits"))?;
+        Artifact::Digest(&digest)
+    } else {
+        let cannot = || format!("{artifact}: can't be read; expected a file, or sha256: and the digest of one");
+        bytes = fs::read(artifact).with_context(cannot)?;
+        Artifact::Bytes(&bytes)
     };
     let roots = trust::offline(&signer.roots, now);
     let answer = ask(&bundle, content, signer, &roots, predicate_type, now)?;
@@ -133,7 +130,10 @@ impl ArtifactReport {
     /// As a person reads it.
     pub(super) fn table(&self) -> String {
         let mut text = format!("{}  {}\n", super::table::word(self.verdict), Foreign(&self.artifact));
-        let mut add = |label: &str, value: &str| text.push_str(&format!("  {label:<9}{value}\n"));
+        let mut add = |label: &str, value: &str| {
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "  {label:<9}{value}");
+        };
         if let Some(reason) = &self.reason {
             add("reason", &format!("{}: {}", reason.code, reason.message));
             if let Some(advice) = advice(reason.code) {

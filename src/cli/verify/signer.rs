@@ -56,7 +56,7 @@ pub(super) struct Flags {
     /// PKI of your own: its certificate authorities (PEM), instead of those of a Sigstore
     #[arg(long, value_name = "FILE", visible_alias = "certificate-chain", conflicts_with_all = ["policy", "key"])]
     ca_roots: Option<PathBuf>,
-    /// Whose certificates, logs and timestamps count: sigstore, github, or a trusted_root.json. With --policy the file stands
+    /// Whose certificates, logs and timestamps count: sigstore, github, or a `trusted_root.json`. With --policy the file stands
     /// in for both built-in roots. With --key or --ca-roots it makes a log entry required
     #[arg(long, value_name = "FILE|NAME")]
     trusted_root: Option<String>,
@@ -68,6 +68,9 @@ pub(super) struct Flags {
     offline: bool,
 }
 
+/// Trusted roots by name.
+type Roots = BTreeMap<String, RootSource>;
+
 /// What the flags say.
 #[derive(Debug)]
 pub(super) struct Signer {
@@ -78,7 +81,7 @@ pub(super) struct Signer {
     /// What must be proven of logs; nothing where the kind of signer decides.
     pub(super) log: Option<LogRule>,
     /// Trusted roots in place of the built-in ones, or beside them.
-    pub(super) roots: BTreeMap<String, RootSource>,
+    pub(super) roots: Roots,
 }
 
 impl Flags {
@@ -86,7 +89,7 @@ impl Flags {
     pub(super) fn signer(&self) -> anyhow::Result<Signer> {
         let (root, roots) = self.root()?;
         let (name, trust) = match &self.key {
-            Some(path) => ("key", self.by_key(path, root.clone())?),
+            Some(path) => ("key", by_key(path, root.clone())?),
             None => self.by_identity(root.clone())?,
         };
         if self.insecure_ignore_tlog {
@@ -101,7 +104,7 @@ impl Flags {
     }
 
     /// What stands in for the built-in roots when policies come from a file.
-    pub(super) fn roots_of_policies(&self) -> anyhow::Result<BTreeMap<String, RootSource>> {
+    pub(super) fn roots_of_policies(&self) -> anyhow::Result<Roots> {
         match self.trusted_root.as_deref() {
             None => Ok(BTreeMap::new()),
             Some(PUBLIC_GOOD | "github") => {
@@ -117,18 +120,12 @@ impl Flags {
     }
 
     /// The name of the trusted root, and the roots that the engine must know beside the built-in ones.
-    fn root(&self) -> anyhow::Result<(Option<Arc<str>>, BTreeMap<String, RootSource>)> {
+    fn root(&self) -> anyhow::Result<(Option<Arc<str>>, Roots)> {
         match self.trusted_root.as_deref() {
             None => Ok((None, BTreeMap::new())),
             Some(name @ (PUBLIC_GOOD | "github")) => Ok((Some(name.into()), BTreeMap::new())),
             Some(path) => Ok((Some(path.into()), BTreeMap::from([(path.to_owned(), inline(path)?)]))),
         }
-    }
-
-    fn by_key(&self, path: &Path, root: Option<Arc<str>>) -> anyhow::Result<Trust> {
-        let pem = read(path)?;
-        let key = PublicKey::from_pem(&pem).map_err(|problem| anyhow!("{}: {problem}", path.display()))?;
-        Ok(Trust::Key { key, root })
     }
 
     fn by_identity(&self, root: Option<Arc<str>>) -> anyhow::Result<(&'static str, Trust)> {
@@ -215,6 +212,12 @@ impl Flags {
             IdentityError::TwoSubjects => anyhow!("{problem}"),
         }
     }
+}
+
+fn by_key(path: &Path, root: Option<Arc<str>>) -> anyhow::Result<Trust> {
+    let pem = read(path)?;
+    let key = PublicKey::from_pem(&pem).map_err(|problem| anyhow!("{}: {problem}", path.display()))?;
+    Ok(Trust::Key { key, root })
 }
 
 fn flag(field: IdentityField) -> String {
