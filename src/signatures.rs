@@ -11,6 +11,7 @@ mod artifact;
 mod bundle;
 mod claim;
 mod dsse;
+mod early;
 mod json;
 mod log;
 mod material;

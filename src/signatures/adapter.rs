@@ -1,15 +1,17 @@
 //! The one place that names the `sigstore` crate (docs/adr/0001-sigstore-crate.md): bundles and trusted roots cross it as
 //! JSON, keys and signatures as bytes, and none of its types leave this folder.
 
+mod chain;
 mod errors;
 mod logged;
+mod transparency;
 
 pub(super) use ::sigstore::crypto::{Checkpoint, SigningScheme};
 pub(super) use ::sigstore::types::{
     Bundle, DsseEnvelope, HashAlgorithm, MessageSignature, SignatureContent, TransparencyLogEntry,
     VerificationMaterialContent,
 };
-pub(super) use logged::{Hashed, Logged, Verifier as LoggedVerifier};
+pub(super) use logged::{Hashed, Logged, Verifier as LoggedVerifier, pem as logged_verifier};
 
 use ::sigstore::crypto::{Keyring, VerificationKey};
 use ::sigstore::trust_root::trusted_root::{CertChain, CertificateEntry};
@@ -20,6 +22,7 @@ use ::sigstore::types::{
 };
 use ::sigstore::{VerificationPolicy, Verifier};
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
@@ -34,6 +37,7 @@ pub(super) struct Anchors {
     verifier: Verifier,
     root: TrustedRoot,
     logs: Keyring,
+    certificate_logs: Vec<(SigningScheme, Keyring)>,
     timestamp_authorities: Vec<TsaAuthority>,
     /// The names of all certificate authorities, DER.
     authorities: Vec<Vec<u8>>,
@@ -61,11 +65,14 @@ impl Anchors {
         if root.certificate_authorities.is_empty() && logs.is_empty() && root.timestamp_authorities.is_empty() {
             return Err(TrustError::Unusable("it has no certificate authority, log or timestamp authority".to_owned()));
         }
+        let schemes =
+            [SigningScheme::EcdsaP256Sha256, SigningScheme::EcdsaP384Sha384, SigningScheme::RsaPkcs1Sha256].into_iter();
+        let certificate_logs = schemes.filter_map(|scheme| Some((scheme, root.ctfe_keys(scheme).ok()?))).collect();
         let timestamp_authorities = root.timestamp_authorities.iter().filter_map(timestamp_authority).collect();
         let subject = |der: &[u8]| Certificate::from_der(der).ok()?.tbs_certificate.subject.to_der().ok();
         let certificates = root.certificate_authorities.iter().flat_map(|ca| &ca.cert_chain.certificates);
         let authorities = certificates.filter_map(|certificate| subject(certificate.raw_bytes.as_bytes())).collect();
-        Ok(Self { verifier, root, logs, timestamp_authorities, authorities })
+        Ok(Self { verifier, root, logs, certificate_logs, timestamp_authorities, authorities })
     }
 
     /// How many certificate authorities, logs and timestamp authorities there are.
@@ -127,6 +134,42 @@ impl Anchors {
         let verified = self.verifier.verify(artifact, bundle, &policy);
         let result = verified.map_err(|error| errors::explain(&error, self, bundle, now))?;
         Ok(result.verified_timestamps().to_vec())
+    }
+
+    /// Verifies a certificate of these authorities as the crate does: a path for code signing at each of the moments, to an
+    /// authority that counts then, and a proof of certificate transparency where the root names such logs.
+    pub(super) fn certify(
+        &self,
+        certificate: &[u8],
+        intermediates: &[Vec<u8>],
+        at: &[Timestamp],
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let der = CertificateDer::from(certificate);
+        let intermediates: Vec<_> = intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        for moment in at {
+            let counts = |window: &Option<TimeRange>| window.is_none_or(|window| window.contains(*moment));
+            let authorities = self.root.certificate_authorities.iter().filter(|ca| counts(&ca.valid_for));
+            let authorities = authorities.flat_map(|ca| &ca.cert_chain.certificates);
+            let authorities: Vec<_> =
+                authorities.map(|authority| CertificateDer::from(authority.raw_bytes.as_bytes())).collect();
+            let issuer = chain::issuer(&der, &intermediates, &authorities, *moment).map_err(|problem| {
+                if self.claims_issuer(certificate) {
+                    Rejection::CertificateInvalid(format!("is refused: {}", foreign(&problem)))
+                } else {
+                    errors::foreign_certificate()
+                }
+            })?;
+            let logged = self.root.ctlogs.is_empty()
+                || transparency::is_promised(certificate, &issuer, &self.certificate_logs, now);
+            if !logged {
+                return Err(Rejection::CertificateInvalid(
+                    "is refused: no certificate transparency log that the trusted root names has promised to list it"
+                        .to_owned(),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Verifies one timestamp: one authority made it, over this signature, within that authority's own window.
@@ -230,6 +273,11 @@ pub(super) fn is_tiled(entry: &TransparencyLogEntry) -> bool {
 /// Reads a bundle as strictly as the crate does: known media type, one signature in an envelope, canonical base64, log
 /// entries of known kinds.
 pub(super) fn bundle(document: Value) -> Result<Bundle, serde_json::Error> {
+    serde_json::from_value(document)
+}
+
+/// Reads one log entry.
+pub(super) fn entry(document: Value) -> Result<TransparencyLogEntry, serde_json::Error> {
     serde_json::from_value(document)
 }
 

@@ -36,7 +36,7 @@ pub(super) fn from_document(document: Value, form: Form) -> Result<Claim<'static
 }
 
 fn claim(form: Form, (content, message, signature): dsse::Read, bundle: Bundle) -> Claim<'static> {
-    Claim { form, content, message, signature, bundle: Some(bundle) }
+    Claim { form, content, message, signature, bundle: Some(bundle), early: None }
 }
 
 /// What can be refused before anything is read.

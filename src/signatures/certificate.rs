@@ -21,7 +21,7 @@ use crate::domain::{Rejection, SignerIdentity};
 pub use roots::{CertificateRoots, RootsError};
 
 /// The extended key usage `codeSigning` (RFC 5280, section 4.2.1.12).
-const ID_KP_CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+pub(super) const ID_KP_CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
 
 /// The certificate that signed, read but not yet vouched for by anyone.
 #[derive(Clone, Debug, PartialEq, Eq)]

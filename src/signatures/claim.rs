@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::adapter::{Bundle, VerificationMaterialContent};
+use super::early::EarlyEntry;
 use super::{Form, IMAGE_SIGNATURE};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
@@ -21,6 +22,8 @@ pub(super) struct Claim<'a> {
     pub(super) signature: Vec<u8>,
     /// All of it as a bundle, where there is more than a bare signature.
     pub(super) bundle: Option<Bundle>,
+    /// The log entry, where it is of a kind that bundles don't have.
+    pub(super) early: Option<EarlyEntry>,
 }
 
 /// What is said about which images.

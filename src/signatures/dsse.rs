@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::adapter::DsseEnvelope;
 use super::claim::{Claim, Content, Message, Subject, blank, malformed};
-use super::{Form, Statement, bundle, json, material};
+use super::{Form, Statement, bundle, early, json, material};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
 
@@ -51,9 +51,12 @@ struct Resource {
 
 /// Reads a layer with an envelope and what its annotations say of it.
 pub(super) fn read_layer(envelope: &[u8], annotations: &BTreeMap<String, String>) -> Result<Claim<'static>, Rejection> {
+    let layer = Digest::of(envelope);
     let envelope = json::parse(envelope).map_err(|e| malformed(&format!("the DSSE envelope: {e}")))?;
     let content = Map::from_iter([("dsseEnvelope".to_owned(), envelope)]);
-    bundle::from_document(material::bundle(annotations, content)?, Form::Envelope)
+    let mut document = material::bundle(annotations, content)?;
+    let early = early::take(&mut document, layer)?;
+    Ok(Claim { early, ..bundle::from_document(document, Form::Envelope)? })
 }
 
 /// Reads the structure of an envelope.

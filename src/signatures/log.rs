@@ -172,6 +172,6 @@ fn hashed(algorithm: HashAlgorithm, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The rejection for an entry; the problem goes on from "the transparency log entry beside the signature is refused:".
-fn invalid(problem: &str) -> Rejection {
+pub(super) fn invalid(problem: &str) -> Rejection {
     Rejection::LogInvalid(foreign(problem))
 }

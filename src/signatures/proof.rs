@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::adapter::{self, Signed};
 use super::certificate::{CertificateRoots, Leaf};
 use super::claim::{Claim, Message, Signer};
+use super::early::EarlyEntry;
 use super::key::PublicKey;
 use super::log::{self, By};
 use super::trust::TrustMaterial;
@@ -127,6 +128,9 @@ impl<'c, 'a> Proofs<'c, 'a> {
                     .to_owned(),
             ));
         };
+        if let Some(early) = self.claim.early.as_ref().filter(|_| rule != LogRule::Ignored) {
+            return self.keyless_early(early, root);
+        }
         let identity = Leaf::read(leaf)?.identity;
         // 2.
         let mut bundle = bundle.clone();
@@ -152,6 +156,36 @@ impl<'c, 'a> Proofs<'c, 'a> {
         // 4.
         log::check_times(&times, self.now)?;
         Ok((Proof { log_entries, times }, identity))
+    }
+
+    /// With a log entry that the crate does not know:
+    ///
+    /// 1. The signer presents itself by a certificate that names one holder, and the certificate's key made the signature.
+    /// 2. The entry is about it, and the log has it, at a time that it promised; no timestamp beside it is wrong.
+    /// 3. At each of these times, none of which is later than now, the certificate was valid and a path leads to an authority
+    ///    of the root; and it has a proof of certificate transparency, where the root names such logs.
+    fn keyless_early(&self, early: &EarlyEntry, root: &TrustMaterial) -> Result<(Proof, SignerIdentity), Rejection> {
+        // 1.
+        let (Signer::Certificate { leaf: der, intermediates }, Some(bundle)) =
+            (self.claim.signer(), &self.claim.bundle)
+        else {
+            return Err(Rejection::Internal("a certificate was there, and is not any more"));
+        };
+        let leaf = Leaf::read(der)?;
+        if !self.signed(&leaf.key)? {
+            return Err(Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() });
+        }
+        // 2.
+        early.check_subject(self.claim, By::Certificate(der))?;
+        let promised = log::check_inclusion(&early.entry, &root.anchors, self.now)?.ok_or(Rejection::NoSigningTime)?;
+        let mut times = vec![promised];
+        times.extend(root.anchors.timestamps(bundle, &self.claim.signature)?);
+        // 3.
+        log::check_times(&times, self.now)?;
+        times.iter().try_for_each(|time| leaf.check_validity(*time))?;
+        root.anchors.certify(der, &intermediates, &times, self.now)?;
+        let log_entries = vec![named(log::check_log(&early.entry, &root.anchors)?, early.entry.log_index.as_i64())];
+        Ok((Proof { log_entries, times }, leaf.identity))
     }
 
     /// 1. The signer presents itself by a certificate that names one holder.
@@ -199,12 +233,14 @@ impl<'c, 'a> Proofs<'c, 'a> {
         // 1.
         let entries = if rule == LogRule::Ignored { &[][..] } else { material.tlog_entries.as_slice() };
         // 2.
+        let early = self.claim.early.as_ref().filter(|_| rule != LogRule::Ignored);
+        early.iter().try_for_each(|early| early.check_subject(self.claim, by))?;
         entries.iter().try_for_each(|entry| log::check_subject(entry, self.claim, by))?;
         // 3.
         let Some(root) = root else { return none() };
         // 4.
         let mut proof = Proof::default();
-        for entry in entries {
+        for entry in entries.iter().chain(early.map(|early| &early.entry)) {
             proof.times.extend(log::check_inclusion(entry, &root.anchors, self.now)?);
             proof.log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
         }

@@ -67,7 +67,7 @@ pub(super) fn read<'a>(payload: &'a [u8], annotations: &BTreeMap<String, String>
     };
     let bundle = if material::is_bare(annotations) { None } else { Some(bundle(payload, &signature, annotations)?) };
     let message = Message::Bytes(Cow::Borrowed(payload));
-    Ok(Claim { form: Form::SimpleSigning, content, message, signature, bundle })
+    Ok(Claim { form: Form::SimpleSigning, content, message, signature, bundle, early: None })
 }
 
 /// The same signature as a bundle: over the layer's bytes, with what the annotations say of it.

@@ -26,11 +26,7 @@ pub(super) fn explain(error: &Error, anchors: &Anchors, bundle: &Bundle, now: Ti
     // 2.
     let is_known = |certificate: &[u8]| anchors.claims_issuer(certificate);
     if !chain(&bundle.verification_material.content).into_iter().any(is_known) {
-        return Rejection::TrustRoot(
-            "no certificate authority of the trusted root issued the signature's certificate; if it is by another \
-             Sigstore instance, name that one's trusted root"
-                .to_owned(),
-        );
+        return foreign_certificate();
     }
     // 3.
     if let Ok(times) = times(anchors, bundle, now)
@@ -99,4 +95,13 @@ fn structure(error: &Structure, text: String) -> Rejection {
         | Structure::CheckpointRootMismatch => Rejection::LogInvalid(text),
         _ => Rejection::SignatureMalformed(text),
     }
+}
+
+/// Somebody else's certificate.
+pub(super) fn foreign_certificate() -> Rejection {
+    Rejection::TrustRoot(
+        "no certificate authority of the trusted root issued the signature's certificate; if it is by another Sigstore \
+         instance, name that one's trusted root"
+            .to_owned(),
+    )
 }

@@ -151,7 +151,8 @@ fn hash_of(scheme: &str) -> Option<HashAlgorithm> {
     }
 }
 
-fn pem(bytes: &[u8]) -> Option<Verifier> {
+/// A certificate or a key in PEM.
+pub(in crate::signatures) fn pem(bytes: &[u8]) -> Option<Verifier> {
     let text = std::str::from_utf8(bytes).ok()?;
     match DerCertificate::from_pem(text) {
         Ok(certificate) => Some(Verifier::Certificate(certificate.as_bytes().to_vec())),

@@ -1,6 +1,8 @@
 //! Attestations of images: bundles of cosign 3, and layers behind `.att` tags in whole OCI layouts.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use sealgate::domain::{Digest, Finding, ImageReference};
 use sealgate::signatures::{
@@ -94,4 +96,51 @@ fn cry_37_bundles_of_cosign_3() {
         attested.cases("cosign-v3-image-bundles", &text("/name"), &mut cases);
     }
     judge(&cases);
+}
+
+#[test]
+#[ignore = "needs SEALGATE_CORPORA"]
+fn cry_37_attestations_in_oci_layouts() {
+    let mut cases = Vec::new();
+    let folder = corpora("oci-layouts");
+    for version in ["v1.4.0", "v1.6.0", "v1.8.0", "v1.10.0"] {
+        let layout = folder.join(format!("slsa-{version}"));
+        let generator =
+            "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml";
+        for (n, (statement, content)) in attestations(&layout).into_iter().enumerate() {
+            let text = |pointer: &str| statement.pointer(pointer).unwrap().as_str().unwrap();
+            let attested = Attested {
+                image: Digest::from_hex(text("/subject/0/digest/sha256")).unwrap(),
+                predicate_type: text("/predicateType").to_owned(),
+                subject: format!("{generator}@refs/tags/{version}"),
+                issuer: "https://token.actions.githubusercontent.com".to_owned(),
+                content,
+            };
+            attested.cases("oci-layouts", &format!("slsa-{version} layer {n}"), &mut cases);
+        }
+    }
+    judge(&cases);
+}
+
+/// The layers with an envelope of a layout, each with what it states.
+fn attestations(layout: &Path) -> Vec<(Value, UntrustedContent)> {
+    let blob = |digest: &str| fs::read(layout.join("blobs").join(digest.replace(':', "/"))).unwrap();
+    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+    let index = json(&fs::read(layout.join("index.json")).unwrap());
+    let mut found = Vec::new();
+    for listed in index["manifests"].as_array().unwrap() {
+        let manifest = json(&blob(listed["digest"].as_str().unwrap()));
+        for layer in manifest["layers"].as_array().into_iter().flatten() {
+            if layer["mediaType"] != "application/vnd.dsse.envelope.v1+json" {
+                continue;
+            }
+            let annotations: BTreeMap<String, String> = serde_json::from_value(layer["annotations"].clone()).unwrap();
+            let envelope = blob(layer["digest"].as_str().unwrap());
+            let payload = json(&envelope)["payload"].as_str().unwrap().to_owned();
+            let statement = json(&base64::Engine::decode(&base64::engine::general_purpose::STANDARD, payload).unwrap());
+            found.push((statement, UntrustedContent::Envelope { envelope, annotations }));
+        }
+    }
+    assert!(!found.is_empty(), "{} has no attestation", layout.display());
+    found
 }
