@@ -50,7 +50,7 @@ pub struct KeySpec {
     /// The trusted root whose logs and timestamps count for this key. Without it, a log entry beside a signature must be about
     /// it, and nothing is proven of its log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253))]
+    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = rules::DNS_SUBDOMAIN))]
     pub trusted_root: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub struct KeylessSpec {
     /// The trusted root whose certificates, logs and timestamps count: the name of a TrustedRoot, or one that is built in:
     /// sigstore (the public-good instance, which is the default) and github.
     #[serde(default = "public_good")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = rules::DNS_SUBDOMAIN))]
     pub trusted_root: String,
     /// Who may sign: any of these, 1 to 64. Each has an issuer and a subject.
     #[schemars(length(min = 1, max = 64))]
@@ -82,7 +82,7 @@ pub struct CertificateSpec {
     pub roots: String,
     /// The trusted root whose logs and timestamps prove when it signed. Without it, the signer's certificate must be valid now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", length(min = 1, max = 253))]
+    #[schemars(with = "String", length(min = 1, max = 253), regex(pattern = rules::DNS_SUBDOMAIN))]
     pub trusted_root: Option<String>,
     /// Who may sign: any of these, 1 to 64. Each has a subject.
     #[schemars(length(min = 1, max = 64))]

@@ -61,6 +61,7 @@ pub type StoredPolicy = kube::core::Object<Value, ClusterSignaturePolicyStatus>;
     validation = rules::static_is_alone(),
     validation = rules::static_allow_is_exact(),
     validation = rules::static_takes_no_signature(),
+    validation = rules::static_takes_no_log(),
     validation = rules::static_takes_no_attestation(),
     validation = rules::none_needs_attestations(),
     validation = rules::a_required_log_needs_a_root(),
@@ -232,7 +233,8 @@ pub struct SignatureSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSignaturePolicyStatus {
     /// Ready says whether the policy can be used; while it is False, its images are denied (POLICY_ERROR).
-    /// SelectsByMutableLabel is there when the policy selects namespaces by a label that users can change.
+    /// SelectsByMutableLabel is there when the policy selects namespaces by a label that users can change, HasWarnings when it
+    /// says what is legal but hardly meant, such as a dot in a subjectRegExp that fits any character.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -249,7 +251,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
             "type": "object",
             "required": ["type", "status", "reason", "message", "lastTransitionTime"],
             "properties": {
-                "type": {"type": "string", "maxLength": 316, "description": "Ready or SelectsByMutableLabel."},
+                "type": {"type": "string", "maxLength": 316, "description": "Ready, or what else is to be said."},
                 "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "True, False or Unknown."},
                 "reason": {"type": "string", "minLength": 1, "maxLength": 1024, "description": "One constant word for the cause."},
                 "message": {"type": "string", "maxLength": 32768, "description": "The cause, for people."},

@@ -6,6 +6,9 @@ use kube::core::Rule;
 /// A DNS label (RFC 1123).
 pub(super) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
+/// A DNS subdomain (RFC 1123): the name of a resource.
+pub(super) const DNS_SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
 /// The name of a TUF target: segments that don't begin with a dot.
 pub(super) const TARGET: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
 
@@ -67,6 +70,13 @@ pub(super) fn predicate_type_is_a_uri() -> Rule {
 
 pub(super) fn cel_or_rego() -> Rule {
     rule("has(self.cel) != has(self.rego)", "a condition has exactly one of cel and rego")
+}
+
+pub(super) fn static_takes_no_log() -> Rule {
+    rule(
+        "!has(self.transparencyLog) || self.authorities.all(a, !has(a.static))",
+        "a static authority looks at no signature, so transparencyLog has no effect",
+    )
 }
 
 pub(super) fn static_takes_no_attestation() -> Rule {

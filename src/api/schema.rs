@@ -93,7 +93,7 @@ fn object(schema: &Value, fields: &Map<String, Value>, path: &str) -> Result<(),
 fn unknown(field: &str, known: &Map<String, Value>, path: &str) -> PolicyError {
     let near = known
         .keys()
-        .map(|name| (strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase()), name))
+        .map(|name| (likeness(&name.to_lowercase(), &field.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness > NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let names = || known.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -105,6 +105,12 @@ fn unknown(field: &str, known: &Map<String, Value>, path: &str) -> PolicyError {
         path: format!("{path}.{}", foreign(field)),
         problem: format!("unknown field; {hint} (a field of a newer version is not ignored either)"),
     }
+}
+
+/// How much an unknown field is like a known one, 0 to 1; one that was cut short or carried on is that one.
+fn likeness(known: &str, unknown: &str) -> f64 {
+    let continued = unknown.len() > 3 && (known.starts_with(unknown) || unknown.starts_with(known));
+    if continued { 1.0 } else { strsim::jaro_winkler(known, unknown) }
 }
 
 /// The bounds `min<What>` and `max<What>`.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::policy::{Entry, Policy, StaticAnswer, Trust};
+use crate::policy::{AttestationDemand, Authority, Entry, Policy, StaticAnswer, Trust};
 
 /// Condition: whether the policy can be used.
 pub const READY: &str = "Ready";
@@ -13,6 +13,10 @@ pub const SELECTS_BY_MUTABLE_LABEL: &str = "SelectsByMutableLabel";
 pub const VALID: &str = "Valid";
 /// Reason of Ready=False.
 pub const INVALID: &str = "Invalid";
+/// Condition, there only when it is True: the policy says what is legal but hardly meant.
+pub const HAS_WARNINGS: &str = "HasWarnings";
+/// Reason of HasWarnings=True.
+pub const HARDLY_MEANT: &str = "HardlyMeant";
 /// Reason of SelectsByMutableLabel=True.
 pub const LABEL_CAN_CHANGE: &str = "LabelCanChange";
 
@@ -39,8 +43,15 @@ pub fn conditions(entry: &Entry, generation: Option<i64>, before: &[Condition], 
         );
         (SELECTS_BY_MUTABLE_LABEL, ("True", LABEL_CAN_CHANGE, message))
     });
+    let warnings = match entry {
+        Entry::Valid(policy) => policy.warnings(),
+        Entry::Broken(_) => Vec::new(),
+    };
+    let warned =
+        (!warnings.is_empty()).then(|| (HAS_WARNINGS, ("True", HARDLY_MEANT, format!("{}.", warnings.join("; ")))));
     std::iter::once((READY, ready))
         .chain(mutable)
+        .chain(warned)
         .map(|(type_, is)| condition(type_, is, generation, before, now))
         .collect()
 }
@@ -70,7 +81,7 @@ fn demands(policy: &Policy) -> String {
         [only] if only.trust == Trust::Static(StaticAnswer::Allow) => "trusts its images without a signature".into(),
         [only] if only.trust == Trust::Static(StaticAnswer::Deny) => "refuses its images".into(),
         _ if parts.require.at_least == 0 => format!("demands {}", attested(policy)),
-        [only] => format!("demands a signature by {}{}", only.name, and(attested(policy))),
+        [only] => format!("demands a signature by {}{}", voucher(only), and(attested(policy))),
         _ => {
             let counted: Vec<_> =
                 parts.require.of.iter().filter_map(|&i| parts.authorities.get(i)).map(|a| &*a.name).collect();
@@ -80,13 +91,31 @@ fn demands(policy: &Policy) -> String {
     }
 }
 
-/// The attestations that a policy demands, for people.
+/// An authority, and how many it accepts of whom: `ci (1 of 2 identities of sigstore)`.
+fn voucher(authority: &Authority) -> String {
+    let whose = match &authority.trust {
+        Trust::Keyless { root, .. } => &**root,
+        Trust::Certificate { .. } => "its own PKI",
+        Trust::Key { .. } | Trust::Static(_) => return authority.name.to_string(),
+    };
+    let identities = match authority.trust.identities() {
+        [_] => "an identity".to_owned(),
+        several => format!("1 of {} identities", several.len()),
+    };
+    format!("{} ({identities} of {whose})", authority.name)
+}
+
+/// The attestations that a policy demands, for people: `the attestation provenance with 2 conditions`.
 fn attested(policy: &Policy) -> String {
-    let names: Vec<&str> = policy.parts().attestations.iter().map(|attestation| &*attestation.name).collect();
-    match names.as_slice() {
+    let one = |attestation: &AttestationDemand| match attestation.conditions.len() {
+        0 => attestation.name.to_string(),
+        1 => format!("{} with a condition", attestation.name),
+        several => format!("{} with {several} conditions", attestation.name),
+    };
+    match policy.parts().attestations.as_slice() {
         [] => String::new(),
-        [only] => format!("the attestation {only}"),
-        several => format!("the attestations {}", several.join(", ")),
+        [only] => format!("the attestation {}", one(only)),
+        several => format!("the attestations {}", several.iter().map(one).collect::<Vec<_>>().join(", ")),
     }
 }
 

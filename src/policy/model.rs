@@ -1,6 +1,8 @@
 //! What a policy is, once it has been read and found valid.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod checks;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::{IdentityPattern, Pattern, Repository};
@@ -109,6 +111,24 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// The field of an authority that says it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => "key",
+            Self::Keyless { .. } => "keyless",
+            Self::Certificate { .. } => "certificate",
+            Self::Static(_) => "static",
+        }
+    }
+
+    /// The identities that it accepts; keys and static answers have none.
+    pub fn identities(&self) -> &[IdentityPattern] {
+        match self {
+            Self::Keyless { identities, .. } | Self::Certificate { identities, .. } => identities,
+            Self::Key { .. } | Self::Static(_) => &[],
+        }
+    }
+
     /// The name of the trusted root that it uses.
     pub fn root(&self) -> Option<&str> {
         match self {
@@ -225,19 +245,16 @@ impl Policy {
     /// Proves that the parts fit together:
     ///
     /// 1. there is an image pattern, and the selector is one that Kubernetes would accept;
-    /// 2. there is an authority, each has a name of its own, and no key counts twice;
+    /// 2. there is an authority, each has a name of its own, each accepts somebody, and nobody counts twice: no key, and no
+    ///    set of identities;
     /// 3. a static authority is the only one, nothing is demanded of signatures that are not looked at, and
     ///    `static: Allow` names exact repositories only;
-    /// 4. `require` can be met: 1 to `of.len()` distinct authorities that exist, or none where attestations decide alone;
-    /// 5. attestations have names of their own and authorities that exist;
-    /// 6. where a log entry is demanded, every authority says whose logs count.
+    /// 4. `require` can be met: 1 to `of.len()` distinct authorities that exist, or none of them where attestations are
+    ///    demanded; nobody can be two of those that it counts;
+    /// 5. attestations have names of their own, and authorities that exist;
+    /// 6. where an entry in a log is demanded, it is known whose log.
     pub fn new(parts: PolicyParts) -> Result<Self, PolicyError> {
-        check_match(&parts)?;
-        check_authorities(&parts.authorities)?;
-        check_static(&parts)?;
-        check_require(&parts)?;
-        check_attestations(&parts)?;
-        check_log(&parts)?;
+        checks::all(&parts)?;
         Ok(Self { parts })
     }
 
@@ -255,6 +272,19 @@ impl Policy {
         })
     }
 
+    /// What is legal but hardly meant, each with the path of its field.
+    pub fn warnings(&self) -> Vec<String> {
+        let of_authority = |(i, authority): (usize, &Authority)| {
+            let path = format!("spec.authorities[{i}].{}", authority.trust.field());
+            let identities = authority.trust.identities().iter().enumerate();
+            identities
+                .flat_map(|(j, identity)| identity.warnings().into_iter().map(move |warning| (j, warning)))
+                .map(|(j, warning)| format!("{path}.identities[{j}].{warning}"))
+                .collect::<Vec<_>>()
+        };
+        self.parts.authorities.iter().enumerate().flat_map(of_authority).collect()
+    }
+
     /// The answer of its static authority, where it has one.
     pub fn static_answer(&self) -> Option<StaticAnswer> {
         static_answer(&self.parts.authorities)
@@ -265,166 +295,6 @@ impl PolicyError {
     /// An error at a field.
     pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { path: path.into(), problem: problem.into() }
-    }
-}
-
-fn check_match(parts: &PolicyParts) -> Result<(), PolicyError> {
-    if parts.images.is_empty() {
-        return Err(PolicyError::new("spec.match.images", "at least one pattern is needed; ** matches every image"));
-    }
-    match parts.namespace_selector.requirements.iter().find(|r| !r.is_well_formed()) {
-        Some(bad) => Err(PolicyError::new(
-            "spec.match.namespaceSelector",
-            format!("{}: In and NotIn need a key and values, Exists and DoesNotExist a key alone", bad.key),
-        )),
-        None => Ok(()),
-    }
-}
-
-fn check_authorities(authorities: &[Authority]) -> Result<(), PolicyError> {
-    if authorities.is_empty() {
-        return Err(PolicyError::new("spec.authorities", "at least one authority is needed"));
-    }
-    for (i, authority) in authorities.iter().enumerate() {
-        if authority.name.is_empty() {
-            return Err(PolicyError::new(format!("spec.authorities[{i}].name"), "a name is needed"));
-        }
-        let earlier = || authorities.iter().take(i);
-        if earlier().any(|other| other.name == authority.name) {
-            return Err(PolicyError::new(
-                format!("spec.authorities[{i}].name"),
-                format!("another authority is named {} too", authority.name),
-            ));
-        }
-        if let Some(other) = earlier().find(|other| is_keyless_twin(&other.trust, &authority.trust)) {
-            return Err(PolicyError::new(
-                format!("spec.authorities[{i}]"),
-                format!("authority {} accepts the same identities; they count once", other.name),
-            ));
-        }
-        if let Trust::Key { key, .. } = &authority.trust
-            && let Some(other) =
-                earlier().find(|other| matches!(&other.trust, Trust::Key { key: theirs, .. } if theirs == key))
-        {
-            return Err(PolicyError::new(
-                format!("spec.authorities[{i}].key.publicKey"),
-                format!("authority {} has the same key; one key counts once", other.name),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Whether two authorities are one: the same roots and the same identities in any order.
-fn is_keyless_twin(a: &Trust, b: &Trust) -> bool {
-    let same = |a: &[IdentityPattern], b: &[IdentityPattern]| {
-        a.iter().all(|identity| b.contains(identity)) && b.iter().all(|identity| a.contains(identity))
-    };
-    match (a, b) {
-        (Trust::Keyless { root, identities }, Trust::Keyless { root: other, identities: others }) => {
-            root == other && same(identities, others)
-        }
-        (Trust::Certificate { roots, identities, .. }, Trust::Certificate { roots: other, identities: others, .. }) => {
-            roots == other && same(identities, others)
-        }
-        _ => false,
-    }
-}
-
-fn check_static(parts: &PolicyParts) -> Result<(), PolicyError> {
-    let is_static = |authority: &Authority| matches!(authority.trust, Trust::Static(_));
-    let Some(at) = parts.authorities.iter().position(is_static) else { return Ok(()) };
-    if parts.authorities.len() > 1 {
-        return Err(PolicyError::new(
-            format!("spec.authorities[{at}].static"),
-            "a static authority must be the only authority of its policy",
-        ));
-    }
-    if !parts.attestations.is_empty() {
-        return Err(PolicyError::new(
-            "spec.attestations",
-            "has no effect with a static authority, which looks at nothing",
-        ));
-    }
-    if !parts.annotations.is_empty() || parts.signature_repository.is_some() {
-        return Err(PolicyError::new(
-            "spec.signature",
-            "has no effect with a static authority, which looks at no signature",
-        ));
-    }
-    if static_answer(&parts.authorities) != Some(StaticAnswer::Allow) {
-        return Ok(());
-    }
-    match parts.images.iter().enumerate().find(|(_, pattern)| !pattern.is_exact()) {
-        Some((i, pattern)) => Err(PolicyError::new(
-            format!("spec.match.images[{i}]"),
-            format!("{pattern} has a wildcard; static: Allow needs exact repositories"),
-        )),
-        None => Ok(()),
-    }
-}
-
-fn check_require(parts: &PolicyParts) -> Result<(), PolicyError> {
-    let (require, authorities) = (&parts.require, parts.authorities.len());
-    let mut seen = BTreeSet::new();
-    for (i, authority) in require.of.iter().enumerate() {
-        let problem = if *authority >= authorities {
-            "no authority of this policy has that name"
-        } else if !seen.insert(authority) {
-            "is listed twice; an authority counts once"
-        } else {
-            continue;
-        };
-        return Err(PolicyError::new(format!("spec.require.of[{i}]"), problem));
-    }
-    if require.at_least == 0 && parts.attestations.is_empty() {
-        return Err(PolicyError::new(
-            "spec.require.atLeast",
-            "0 would accept every image; 1 is the least, unless attestations decide alone",
-        ));
-    }
-    if require.at_least > require.of.len() {
-        return Err(PolicyError::new(
-            "spec.require.atLeast",
-            format!("{} of {} authorities can never be reached", require.at_least, require.of.len()),
-        ));
-    }
-    Ok(())
-}
-
-fn check_attestations(parts: &PolicyParts) -> Result<(), PolicyError> {
-    let error = |i: usize, field: &str, problem: &str| {
-        Err(PolicyError::new(format!("spec.attestations[{i}].{field}"), problem))
-    };
-    for (i, attestation) in parts.attestations.iter().enumerate() {
-        if attestation.name.is_empty() {
-            return error(i, "name", "a name is needed");
-        }
-        if parts.attestations.iter().take(i).any(|other| other.name == attestation.name) {
-            return error(i, "name", "another attestation has that name too");
-        }
-        if attestation.authorities.is_empty() {
-            return error(i, "authorities", "at least one authority is needed");
-        }
-        if attestation.authorities.iter().any(|authority| *authority >= parts.authorities.len()) {
-            return error(i, "authorities", "no authority of this policy has that name");
-        }
-    }
-    Ok(())
-}
-
-fn check_log(parts: &PolicyParts) -> Result<(), PolicyError> {
-    if parts.log != Some(LogRule::Required) {
-        return Ok(());
-    }
-    match parts.authorities.iter().position(|authority| authority.trust.root().is_none()) {
-        Some(i) if !matches!(parts.authorities.get(i).map(|a| &a.trust), Some(Trust::Static(_))) => {
-            Err(PolicyError::new(
-                "spec.transparencyLog",
-                format!("Required needs a trustedRoot at spec.authorities[{i}]: it names the logs"),
-            ))
-        }
-        _ => Ok(()),
     }
 }
 

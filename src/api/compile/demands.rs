@@ -4,12 +4,28 @@ use std::sync::Arc;
 
 use crate::api::attestation::{AttestationSpec, ConditionSpec, LogSpec, MatchingSpec};
 use crate::api::authority::{AuthoritySpec, CertificateSpec, IdentitySpec, KeySpec, KeylessSpec, StaticSpec};
-use crate::domain::name::is_dns_label;
+use crate::domain::name::{is_dns_label, is_dns_subdomain};
+use crate::domain::text::foreign;
 use crate::domain::{IdentityError, IdentityParts, IdentityPattern};
 use crate::policy::{AttestationDemand, Authority, Condition, Matching, PolicyError, StaticAnswer, Trust};
 use crate::signatures::{CertificateRoots, LogRule, PublicKey};
 
 use super::named;
+
+/// The short names that cosign has for predicate types. They are not read: what they stand for has changed with
+/// cosign's versions.
+const SHORT_NAMES: [(&str, &str); 10] = [
+    ("custom", "https://cosign.sigstore.dev/attestation/v1"),
+    ("cyclonedx", "https://cyclonedx.org/bom"),
+    ("link", "https://in-toto.io/Link/v1"),
+    ("openvex", "https://openvex.dev/ns"),
+    ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
+    ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
+    ("spdx", "https://spdx.dev/Document"),
+    ("spdxjson", "https://spdx.dev/Document"),
+    ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
+];
 
 pub(super) fn authorities(specs: Vec<AuthoritySpec>) -> Result<Vec<Authority>, PolicyError> {
     let read = |(i, spec): (usize, AuthoritySpec)| {
@@ -35,19 +51,28 @@ fn trust(spec: AuthoritySpec, path: &str) -> Result<Trust, PolicyError> {
 fn key(spec: KeySpec, path: &str) -> Result<Trust, PolicyError> {
     let invalid = |e: crate::signatures::KeyError| PolicyError::new(format!("{path}.publicKey"), e.to_string());
     let key = PublicKey::from_pem(&spec.public_key).map_err(invalid)?;
-    Ok(Trust::Key { key, root: spec.trusted_root.map(Arc::from) })
+    Ok(Trust::Key { key, root: spec.trusted_root.map(|name| trusted_root(name, path)).transpose()? })
 }
 
 fn keyless(spec: KeylessSpec, path: &str) -> Result<Trust, PolicyError> {
     let identities = identities(spec.identities, &format!("{path}.identities"), IdentityPattern::keyless)?;
-    Ok(Trust::Keyless { root: spec.trusted_root.into(), identities })
+    Ok(Trust::Keyless { root: trusted_root(spec.trusted_root, path)?, identities })
 }
 
 fn certificate(spec: CertificateSpec, path: &str) -> Result<Trust, PolicyError> {
     let roots = CertificateRoots::from_pem(&spec.roots)
         .map_err(|e| PolicyError::new(format!("{path}.roots"), e.to_string()))?;
     let identities = identities(spec.identities, &format!("{path}.identities"), IdentityPattern::certificate)?;
-    Ok(Trust::Certificate { roots, root: spec.trusted_root.map(Arc::from), identities })
+    let root = spec.trusted_root.map(|name| trusted_root(name, path)).transpose()?;
+    Ok(Trust::Certificate { roots, root, identities })
+}
+
+fn trusted_root(name: String, path: &str) -> Result<Arc<str>, PolicyError> {
+    if is_dns_subdomain(&name) {
+        return Ok(name.into());
+    }
+    let problem = "is not the name of a TrustedRoot: lower-case letters, digits, - and dots";
+    Err(PolicyError::new(format!("{path}.trustedRoot"), problem))
 }
 
 fn identities(
@@ -77,12 +102,7 @@ pub(super) fn attestations(
     let read = |(i, spec): (usize, AttestationSpec)| {
         let path = format!("spec.attestations[{i}]");
         check_name(&spec.name, &path)?;
-        if !spec.predicate_type.contains(':') {
-            return Err(PolicyError::new(
-                format!("{path}.predicateType"),
-                "is no URI; write it whole, such as https://slsa.dev/provenance/v1",
-            ));
-        }
+        check_predicate_type(&spec.predicate_type, &path)?;
         Ok(AttestationDemand {
             name: spec.name.as_str().into(),
             predicate_type: spec.predicate_type,
@@ -95,6 +115,17 @@ pub(super) fn attestations(
         })
     };
     specs.into_iter().enumerate().map(read).collect()
+}
+
+fn check_predicate_type(text: &str, path: &str) -> Result<(), PolicyError> {
+    let problem = match SHORT_NAMES.iter().find(|(short, _)| short.eq_ignore_ascii_case(text)) {
+        Some((short, uri)) => format!("expected a URI; write {uri}, which cosign calls {short}"),
+        None if !text.contains(':') || text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            format!("\"{}\" is no URI; write it whole, such as https://slsa.dev/provenance/v1", foreign(text))
+        }
+        None => return Ok(()),
+    };
+    Err(PolicyError::new(format!("{path}.predicateType"), problem))
 }
 
 fn conditions(specs: Vec<ConditionSpec>, path: &str) -> Result<Vec<Condition>, PolicyError> {

@@ -16,6 +16,52 @@ fn a_valid_policy_is_ready_and_says_what_it_demands() {
 }
 
 #[test]
+fn what_is_demanded_is_counted() {
+    const VENDOR: &str = include_str!("../../../examples/policies/vendor-static-allow.yaml");
+    let cases = [
+        (
+            include_str!("../../../tests/fixtures/policies/valid/keyless.yaml"),
+            "demands a signature by ci (1 of 2 identities of sigstore)",
+        ),
+        (
+            include_str!("../../../tests/fixtures/policies/valid/certificate.yaml"),
+            "demands a signature by pki (an identity of its own PKI)",
+        ),
+        (
+            include_str!("../../../tests/fixtures/policies/valid/attestations.yaml"),
+            "demands signatures by 1 of ci and the attestations provenance with 2 conditions, sbom",
+        ),
+        (
+            include_str!("../../../tests/fixtures/policies/valid/attestations-alone.yaml"),
+            "demands the attestation provenance",
+        ),
+        (VENDOR, "trusts its images without a signature"),
+    ];
+    for (policy, expected) in cases {
+        let policy: Value = serde_saphyr::from_str(policy).unwrap();
+        let ready = only(&conditions(&compile("p", &policy["spec"]), Some(1), &[], at(1)));
+        assert!(ready.message.starts_with(expected), "expected {expected}, found {}", ready.message);
+    }
+}
+
+#[test]
+fn pol_04_what_is_hardly_meant_is_reported() {
+    let policy = include_str!("../../../tests/fixtures/policies/valid/keyless.yaml");
+    let found = |policy: &str| {
+        let policy: Value = serde_saphyr::from_str(policy).unwrap();
+        conditions(&compile("p", &policy["spec"]), Some(1), &[], at(1))
+    };
+    assert_eq!(found(policy).len(), 1, "the twin with escaped dots");
+
+    let loose = found(&policy.replace(r"https://gitlab\.com/acme/[", "https://gitlab.com/acme/["));
+    let warned = loose.iter().find(|condition| condition.type_ == "HasWarnings").unwrap();
+    assert_eq!((warned.status.as_str(), warned.reason.as_str()), ("True", "HardlyMeant"));
+    let path = "spec.authorities[0].keyless.identities[1].subjectRegExp: ";
+    assert!(warned.message.starts_with(path), "{}", warned.message);
+    assert_eq!(loose[0].status, "True", "it is a policy all the same");
+}
+
+#[test]
 fn flt_22_a_broken_policy_says_which_field_and_what_follows() {
     let mut spec = spec();
     spec["match"]["image"] = json!("x");

@@ -9,7 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::admission::PolicySource;
 use crate::cluster::certificates::self_signed;
@@ -93,6 +93,12 @@ fn publish(outlets: &Outlets, contents: Contents) {
     let valid = set.entries().len().saturating_sub(broken);
     outlets.metrics.policies(valid, broken);
     info!(valid, broken, "policies loaded");
+    for entry in set.entries() {
+        let Entry::Valid(policy) = entry else { continue };
+        for warning in policy.warnings() {
+            warn!(policy = %policy.parts().name, %warning, "a policy says what is legal but hardly meant");
+        }
+    }
     outlets.wanted.send_replace(Some(roots::of_files(roots, &set)));
     outlets.policies.store(set);
 }
