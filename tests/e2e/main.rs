@@ -26,6 +26,7 @@
 mod support;
 
 mod certificates;
+mod keyless;
 mod pods;
 mod policies;
 mod roots;
