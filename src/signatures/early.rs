@@ -52,13 +52,20 @@ struct Hash {
 /// Takes the entry of a layer out of the bundle that the layer was rewritten as, where it is of this kind.
 pub(super) fn take(bundle: &mut Value, layer: Digest) -> Result<Option<EarlyEntry>, Rejection> {
     let entries = bundle.pointer_mut("/verificationMaterial/tlogEntries").and_then(Value::as_array_mut);
-    let is_early = |entry: &Value| entry["kindVersion"] == json!({"kind": "intoto", "version": "0.0.1"});
+    let early = json!({"kind": "intoto", "version": "0.0.1"});
+    let is_early = |entry: &Value| entry.get("kindVersion") == Some(&early);
     let Some(mut entry) = entries.and_then(|entries| entries.pop_if(|entry| is_early(entry))) else { return Ok(None) };
-    entry["kindVersion"] = json!({"kind": "intoto", "version": "0.0.2"});
+    set(&mut entry, "kindVersion", json!({"kind": "intoto", "version": "0.0.2"}));
     // Version 0.1 demands an entry.
-    bundle["mediaType"] = "application/vnd.dev.sigstore.bundle+json;version=0.2".into();
+    set(bundle, "mediaType", "application/vnd.dev.sigstore.bundle+json;version=0.2".into());
     let entry = adapter::entry(entry).map_err(|e| malformed(&format!("the log entry: {e}")))?;
     Ok(Some(EarlyEntry { entry, layer }))
+}
+
+fn set(object: &mut Value, member: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(member.to_owned(), value);
+    }
 }
 
 impl EarlyEntry {

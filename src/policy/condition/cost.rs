@@ -125,9 +125,8 @@ fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, sh
                 Expr::Ident(space) => Some(format!("{space}.{}", call.func_name)).filter(|name| is_function(name)),
                 _ => None,
             });
-            match (&namespaced, &call.target) {
-                (None, Some(target)) => walk(target, bound, depth, shape),
-                (Some(_), _) | (None, None) => {}
+            if let (None, Some(target)) = (&namespaced, &call.target) {
+                walk(target, bound, depth, shape);
             }
             if call.func_name.starts_with(|c: char| c.is_ascii_alphabetic()) {
                 shape.functions.insert(namespaced.unwrap_or_else(|| call.func_name.clone()));

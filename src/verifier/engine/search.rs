@@ -336,7 +336,7 @@ impl<'a> Search<'a> {
 
     fn scope(&self) -> Scope {
         let attests = |policy: &&Policy| !policy.parts().attestations.is_empty();
-        if self.policies.iter().any(|policy| attests(policy)) { Scope::Attestations } else { Scope::Signatures }
+        if self.policies.iter().any(attests) { Scope::Attestations } else { Scope::Signatures }
     }
 
     /// The tags are named by their start; whoever tells it tells the digest too.
