@@ -78,6 +78,7 @@ scoreboard: rust ## Which rows of the scoreboard have tests; fails when a claime
 lint: rust $(CLUSTER)/.tools ## Format, clippy, dependencies, shell scripts, chart, generated files
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --lib --features rego -- -D warnings
 	scripts/lint.sh
 
 .PHONY: generate
