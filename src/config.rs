@@ -4,6 +4,7 @@
 //! could not have the effect that its author expects.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -19,6 +20,8 @@ use crate::domain::workload::{ExtraKind, KindTable};
 
 /// Least bytes of review bodies that are held at once: one review of the largest size.
 const LEAST_BODY_BUDGET: usize = 24 << 20;
+/// What may be set as the largest attestation, in bytes.
+const ATTESTATION_BYTES: RangeInclusive<u64> = (64 << 10)..=(128 << 20);
 /// Settings larger than this are no settings.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -115,6 +118,11 @@ impl Config {
             let problem =
                 format!("must be at least {LEAST_BODY_BUDGET}, the size of the largest review; found {found}");
             return Err(setting("limits.bodyBudgetBytes", problem));
+        }
+        if !ATTESTATION_BYTES.contains(&self.limits.attestation_bytes) {
+            let (least, most) = (ATTESTATION_BYTES.start(), ATTESTATION_BYTES.end());
+            let problem = format!("must be from {least} to {most}, found {}", self.limits.attestation_bytes);
+            return Err(setting("limits.attestationBytes", problem));
         }
         if self.log.level.trim().is_empty() {
             return Err(setting("log.level", "must not be blank"));

@@ -21,5 +21,5 @@ pub use identity::{
 pub use pattern::{Pattern, PatternError};
 pub use reason::{Class, Finding, Rejection, Unavailable};
 pub use reference::{ImageReference, PinnedImage, ReferenceError, Repository};
-pub use trusted_root::{RootSource, TufSource};
+pub use trusted_root::{BUILT_IN_ROOTS, RootSource, TufSource};
 pub use workload::{ExtraKind, KindError, KindTable, ObjectType, Role, Workload};

@@ -37,7 +37,7 @@ pub use key::{KeyError, PublicKey};
 pub use trust::{RootsCell, TrustError, TrustMaterial, TrustedRoots};
 
 /// The predicate type that says "image signature".
-const IMAGE_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
+pub const IMAGE_SIGNATURE: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// Signature material as it was found: nothing in it is to be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -356,7 +356,7 @@ fn check_content(claim: &Claim<'_>, demand: ContentDemand<'_>) -> Result<(), Rej
         ContentDemand::Attestation { predicate_type } if found == Some(predicate_type) => Ok(()),
         ContentDemand::Attestation { predicate_type } => Err(Rejection::OtherStatement {
             expected: foreign(predicate_type),
-            found: found.map_or_else(|| "an image signature".to_owned(), foreign),
+            found: found.filter(|_| !claim.is_image_signature()).map(foreign),
         }),
     }
 }

@@ -29,6 +29,16 @@ fn each_fault_is_named_and_its_twin_is_accepted() {
             "limits.bodyBudgetBytes: must be",
         ),
         ("limits: {maxConnections: 1}", "limits: {maxConnections: 0}", "limits.maxConnections: must be"),
+        (
+            "limits: {attestationBytes: 134217728}",
+            "limits: {attestationBytes: 134217729}",
+            "limits.attestationBytes: must be from 65536 to 134217728, found 134217729",
+        ),
+        (
+            "limits: {attestationBytes: 65536}",
+            "limits: {attestationBytes: 65535}",
+            "limits.attestationBytes: must be from 65536",
+        ),
         ("log: {level: debug}", "log: {level: ' '}", "log.level: must not be blank"),
         ("excludedNamespaces: [calico-system]", "excludedNamespaces: [a, Calico]", "excludedNamespaces[1]: \"Calico\""),
         ("pullSecrets: {namespaces: [shop]}", "pullSecrets: {namespaces: ['']}", "pullSecrets.namespaces[0]: \"\""),

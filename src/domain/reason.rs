@@ -3,11 +3,13 @@
 //! Every variant has one stable [`code`](Rejection::code), used unchanged in metric labels, log fields, audit annotations,
 //! admission messages, CLI output and `docs/reference/codes.md`, and one coarser [`Class`].
 
-use std::net::{IpAddr, Ipv4Addr};
+mod unavailable;
 
 use super::digest::Digest;
 use super::identity::Mismatch;
 use super::reference::ReferenceError;
+
+pub use unavailable::Unavailable;
 
 /// The coarse reason of a denial: a fixed set, for dashboards and for comparing products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -167,12 +169,12 @@ pub enum Rejection {
         digest: Digest,
     },
     /// A statement of another type than the demanded one, or no statement at all.
-    #[error("this is {found}, and the policy demands an attestation of type {expected}")]
+    #[error("this is {}, and the policy demands an attestation of type {expected}", statement(.found.as_deref()))]
     OtherStatement {
         /// The demanded predicate type.
         expected: String,
-        /// What it is.
-        found: String,
+        /// Its own predicate type; nothing where it is a signature of the image.
+        found: Option<String>,
     },
     /// The policy is stored but can't be used.
     #[error("the policy can't be used: {0}")]
@@ -237,140 +239,8 @@ fn found_annotation(key: &str, found: Option<&str>) -> String {
     }
 }
 
-/// What an address that is not public is for. No more is told of it, so that denials don't map an internal network.
-fn kind(address: &str) -> &'static str {
-    match address.parse() {
-        Ok(IpAddr::V4(v4)) => kind_v4(v4),
-        Ok(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
-            Some(v4) => kind_v4(v4),
-            None if v6.is_loopback() => "loopback",
-            None if v6.is_unicast_link_local() => "link-local",
-            None if v6.is_unique_local() => "private",
-            None if v6.is_multicast() => "multicast",
-            None => "special-purpose",
-        },
-        Err(_) => "special-purpose",
-    }
-}
-
-fn kind_v4(address: Ipv4Addr) -> &'static str {
-    match address {
-        _ if address.is_loopback() => "loopback",
-        _ if address.is_link_local() => "link-local",
-        _ if address.is_private() => "private",
-        _ if address.is_multicast() => "multicast",
-        _ => "special-purpose",
-    }
-}
-
-/// Could not find out: the same question may get another answer later.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// The host's address is not one that may be reached (private, link-local, loopback ...).
-    #[error(
-        "{host} has a {} address, not a public one; if this registry is yours, list {host} under registries with allowPrivateAddress: true",
-        kind(.address)
-    )]
-    AddressBlocked {
-        /// The host.
-        host: String,
-        /// The address that was refused. For the log: whoever is denied may not be meant to know it.
-        address: String,
-    },
-    /// The time for the whole answer is over.
-    #[error("no answer from {host} within the time of this admission request")]
-    DeadlineExceeded {
-        /// What was waited for.
-        host: String,
-    },
-    /// Too much is being answered at once.
-    #[error("sealgate is overloaded: {0}")]
-    Overloaded(&'static str),
-    /// Policies are not loaded yet.
-    #[error("sealgate has not loaded its policies yet")]
-    NotReady,
-    /// 5xx or another status that no registry should answer.
-    #[error("{host} answered {status} for {what}")]
-    RegistryError {
-        /// The host.
-        host: String,
-        /// The HTTP status.
-        status: u16,
-        /// What was asked for.
-        what: String,
-    },
-    /// An answer is longer than is read.
-    #[error("{host} answered more than {limit} bytes for {what}")]
-    RegistryLimit {
-        /// The host.
-        host: String,
-        /// The limit in bytes.
-        limit: u64,
-        /// What was asked for.
-        what: String,
-    },
-    /// An answer that contradicts the protocol, its own digest or its own type.
-    #[error("{host} broke the registry protocol for {what}: {problem}")]
-    RegistryProtocol {
-        /// The host.
-        host: String,
-        /// What was asked for.
-        what: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// 429.
-    #[error("{host} answered 429 (rate limited) for {what}")]
-    RegistryRateLimited {
-        /// The host.
-        host: String,
-        /// What was asked for.
-        what: String,
-    },
-    /// A time limit of one step was reached.
-    #[error("{host} did not answer in time for {what}")]
-    RegistryTimeout {
-        /// The host.
-        host: String,
-        /// What was asked for.
-        what: String,
-    },
-    /// TLS failed; there is no fallback to plain http.
-    #[error("no trusted TLS connection to {host}: {problem}")]
-    RegistryTls {
-        /// The host.
-        host: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// 401 or 403, with every credential that matches.
-    #[error("{host} answered {status} for {what} ({tried})")]
-    RegistryUnauthorized {
-        /// The host.
-        host: String,
-        /// The HTTP status.
-        status: u16,
-        /// What was asked for.
-        what: String,
-        /// Which credentials were tried, by name, never by content.
-        tried: String,
-    },
-    /// Refused, reset, or the name does not resolve.
-    #[error("can't reach {host}: {problem}")]
-    RegistryUnreachable {
-        /// The host.
-        host: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The trusted root that the authority names can't be used now: not loaded yet, unknown, or expired.
-    #[error("the trusted root {name} can't be used: {problem}")]
-    TrustedRoot {
-        /// Its name.
-        name: String,
-        /// What is wrong, and what to do.
-        problem: String,
-    },
+fn statement(predicate_type: Option<&str>) -> String {
+    predicate_type.map_or_else(|| "an image signature".to_owned(), |found| format!("a statement of type {found}"))
 }
 
 /// A reason not to accept an image.
@@ -464,45 +334,6 @@ impl Rejection {
             Self::SignatureLimit { .. } => 2,
             Self::SignatureMalformed(_) => 1,
             _ => 0,
-        }
-    }
-}
-
-impl Unavailable {
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::AddressBlocked { .. } => "ADDRESS_BLOCKED",
-            Self::DeadlineExceeded { .. } => "DEADLINE_EXCEEDED",
-            Self::Overloaded(_) => "OVERLOADED",
-            Self::NotReady => "NOT_READY",
-            Self::RegistryError { .. } => "REGISTRY_ERROR",
-            Self::RegistryLimit { .. } => "REGISTRY_LIMIT",
-            Self::RegistryProtocol { .. } => "REGISTRY_PROTOCOL",
-            Self::RegistryRateLimited { .. } => "REGISTRY_RATE_LIMITED",
-            Self::RegistryTimeout { .. } => "REGISTRY_TIMEOUT",
-            Self::RegistryTls { .. } => "REGISTRY_TLS",
-            Self::RegistryUnauthorized { .. } => "REGISTRY_UNAUTHORIZED",
-            Self::RegistryUnreachable { .. } => "REGISTRY_UNREACHABLE",
-            Self::TrustedRoot { .. } => "TRUSTED_ROOT_UNAVAILABLE",
-        }
-    }
-
-    /// The coarse reason.
-    pub fn class(&self) -> Class {
-        match self {
-            Self::AddressBlocked { .. }
-            | Self::DeadlineExceeded { .. }
-            | Self::RegistryError { .. }
-            | Self::RegistryRateLimited { .. }
-            | Self::RegistryTimeout { .. }
-            | Self::RegistryTls { .. }
-            | Self::RegistryUnreachable { .. } => Class::RegistryUnavailable,
-            Self::NotReady => Class::Internal,
-            Self::Overloaded(_) | Self::RegistryLimit { .. } => Class::LimitExceeded,
-            Self::RegistryProtocol { .. } => Class::RegistryProtocol,
-            Self::RegistryUnauthorized { .. } => Class::Unauthorized,
-            Self::TrustedRoot { .. } => Class::TrustRoot,
         }
     }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use url::Url;
 
+/// What policies call the trusted roots that are known without any `TrustedRoot`: the public-good instance, and GitHub's.
+pub const BUILT_IN_ROOTS: [&str; 2] = ["sigstore", "github"];
+
 /// Where a trusted root comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RootSource {

@@ -1,22 +1,22 @@
-//! Two places that share one limit: neither can crowd out the other, whichever answers first.
+//! Several places that share one limit: none can crowd out another, whichever answers first.
 //!
-//! The first half of each place passes at once. What one place leaves of its half, the other gets as soon as that is known; what
-//! both leave, because both hold the same, goes to the first. So what passes depends on what the places hold and not on when.
+//! An equal share of each place passes at once. What the others leave of theirs, the last one that has not ended gets as soon as
+//! that is known; what is still held back when all have ended passes in the order of the places. So what passes depends on what
+//! the places hold and not on when.
 
 use std::collections::{HashSet, VecDeque};
 use std::future::ready;
 use std::hash::Hash;
 
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 
 /// A thing, or what to say instead. The latter passes always.
 type Step<T, E> = Result<T, E>;
 
-/// What of both places passes: at most `limit` things, each `key` once, and at the end `excess` if there were more.
+/// What of all places passes: at most `limit` things, each `key` once, and at the end `excess` if there were more.
 pub(super) fn share<'a, T, E, K>(
     limit: usize,
-    first: impl Stream<Item = Step<T, E>> + Send + 'a,
-    second: impl Stream<Item = Step<T, E>> + Send + 'a,
+    places: Vec<BoxStream<'a, Step<T, E>>>,
     key: impl Fn(&T) -> Option<K> + Send + 'a,
     excess: impl Fn() -> E + Send + 'a,
 ) -> impl Stream<Item = Step<T, E>> + Send + 'a
@@ -25,19 +25,20 @@ where
     E: Send + 'a,
     K: Clone + Eq + Hash + Send + 'a,
 {
-    let first = first.map(|step| (Side::First, Some(step))).chain(stream::once(ready((Side::First, None))));
-    let second = second.map(|step| (Side::Second, Some(step))).chain(stream::once(ready((Side::Second, None))));
-    let mut gate = Gate { limit, passed: 0, keys: HashSet::new(), places: [Place::new(), Place::new()], excess: false };
-    stream::select(first, second).flat_map(move |(side, step)| {
+    let mut gate = Gate::new(limit, places.len());
+    let arriving = places.into_iter().enumerate().map(|(place, steps)| {
+        steps.map(move |step| (place, Some(step))).chain(stream::once(ready((place, None)))).boxed()
+    });
+    stream::select_all(arriving).flat_map(move |(place, step)| {
         let mut out = Vec::new();
         match step {
             Some(Ok(thing)) => {
                 let key = key(&thing);
-                out.extend(gate.arrive(side, key, thing).map(Ok));
+                out.extend(gate.arrive(place, key, thing).map(Ok));
             }
             Some(Err(instead)) => out.push(Err(instead)),
             None => {
-                out.extend(gate.end(side).into_iter().map(Ok));
+                out.extend(gate.end(place).into_iter().map(Ok));
                 if gate.places.iter().all(|place| place.ended) && gate.excess {
                     out.push(Err(excess()));
                 }
@@ -47,25 +48,21 @@ where
     })
 }
 
-#[derive(Clone, Copy)]
-enum Side {
-    First,
-    Second,
-}
-
 struct Gate<T, K> {
     limit: usize,
+    /// What of each place passes at once.
+    share: usize,
     passed: usize,
     /// The keys of what has passed.
     keys: HashSet<K>,
-    places: [Place<T, K>; 2],
+    places: Vec<Place<T, K>>,
     excess: bool,
 }
 
 struct Place<T, K> {
     keys: HashSet<K>,
     arrived: usize,
-    /// Beyond the half, until it is known what the other place leaves.
+    /// Beyond the share, until it is known what the other places leave.
     held: VecDeque<(Option<K>, T)>,
     ended: bool,
 }
@@ -74,19 +71,31 @@ impl<T, K> Place<T, K> {
     fn new() -> Self {
         Self { keys: HashSet::new(), arrived: 0, held: VecDeque::new(), ended: false }
     }
+
+    /// Whether it will never want more than has passed.
+    fn is_done(&self) -> bool {
+        self.ended && self.held.is_empty()
+    }
 }
 
 impl<T, K: Clone + Eq + Hash> Gate<T, K> {
-    fn arrive(&mut self, side: Side, key: Option<K>, thing: T) -> Option<T> {
-        let (half, limit) = (self.limit / 2, self.limit);
-        let (own, other) = self.sides(side);
+    fn new(limit: usize, places: usize) -> Self {
+        let share = limit.checked_div(places).unwrap_or(limit);
+        let places = (0..places).map(|_| Place::new()).collect();
+        Self { limit, share, passed: 0, keys: HashSet::new(), places, excess: false }
+    }
+
+    fn arrive(&mut self, at: usize, key: Option<K>, thing: T) -> Option<T> {
+        let (share, limit) = (self.share, self.limit);
+        let is_last = self.places.iter().enumerate().all(|(other, place)| other == at || place.is_done());
+        let own = self.places.get_mut(at)?;
         if let Some(key) = &key
             && !own.keys.insert(key.clone())
         {
             return None;
         }
         own.arrived = own.arrived.saturating_add(1);
-        if own.arrived <= half || (other.ended && other.held.is_empty()) {
+        if own.arrived <= share || is_last {
             return self.pass(key, thing);
         }
         if own.held.len() < limit {
@@ -97,15 +106,17 @@ impl<T, K: Clone + Eq + Hash> Gate<T, K> {
         None
     }
 
-    /// One place has ended: what the other holds back may pass, if it is known how much. When both have, the rest is decided.
-    fn end(&mut self, side: Side) -> Vec<T> {
-        let (own, other) = self.sides(side);
-        own.ended = true;
-        if !own.held.is_empty() && !other.ended {
+    /// One place has ended: what the others hold back may pass, if it is known how much.
+    fn end(&mut self, at: usize) -> Vec<T> {
+        if let Some(own) = self.places.get_mut(at) {
+            own.ended = true;
+        }
+        let open = self.places.iter().filter(|place| !place.ended).count();
+        let wanting = self.places.iter().filter(|place| !place.is_done()).count();
+        if open > 1 || (open == 1 && wanting > 1) {
             return Vec::new();
         }
-        let [first, second] = &mut self.places;
-        let held: Vec<_> = first.held.drain(..).chain(second.held.drain(..)).collect();
+        let held: Vec<_> = self.places.iter_mut().flat_map(|place| place.held.drain(..)).collect();
         held.into_iter().filter_map(|(key, thing)| self.pass(key, thing)).collect()
     }
 
@@ -120,14 +131,6 @@ impl<T, K: Clone + Eq + Hash> Gate<T, K> {
         self.passed = self.passed.saturating_add(1);
         self.keys.extend(key);
         Some(thing)
-    }
-
-    fn sides(&mut self, side: Side) -> (&mut Place<T, K>, &mut Place<T, K>) {
-        let [first, second] = &mut self.places;
-        match side {
-            Side::First => (first, second),
-            Side::Second => (second, first),
-        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::domain::Digest;
+use crate::domain::{Digest, Unavailable};
 
-use super::failure::quoted;
+use super::failure::{protocol, quoted};
 
 /// What is asked for with a manifest, in `Accept`.
 pub(super) const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
@@ -30,6 +30,9 @@ const TOO_MANY_DESCRIPTORS: &str = "the manifest lists more than 1000 descriptor
 const TOO_MANY_ANNOTATIONS: &str = "a descriptor has more than 256 annotations, or more than 1 MiB of them";
 const TOO_MANY_LISTED_ANNOTATIONS: &str = "the descriptors of the manifest have more than 16384 annotations";
 
+/// Where cosign says in a referrer what its bundle states.
+const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+
 /// A manifest of one image or artifact, or an index of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Manifest {
@@ -39,12 +42,23 @@ pub(super) enum Manifest {
         subject: Option<Descriptor>,
         /// Its parts.
         layers: Vec<Descriptor>,
+        /// What its bundles state, by its own word.
+        predicate_type: Option<String>,
     },
     /// Several.
     Index {
         /// What it lists.
         manifests: Vec<Descriptor>,
     },
+}
+
+/// Why a document is no manifest that is looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is none, or could be taken for something else.
+    Malformed(String),
+    /// It lists more than is looked at.
+    TooMuch(&'static str),
 }
 
 /// A reference to other content, as far as it is of use here.
@@ -71,35 +85,46 @@ struct Document {
     #[serde(default, deserialize_with = "descriptors")]
     manifests: Option<Vec<Descriptor>>,
     subject: Option<Descriptor>,
+    #[serde(default, rename = "annotations", deserialize_with = "predicate_type")]
+    predicate_type: Option<String>,
 }
 
 impl Manifest {
     /// Reads a document that was sent with this `Content-Type`. The type must be one that was asked for, the document must
     /// not name another, and must not be readable as the other kind too (CVE-2021-41190).
-    pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, Unfit> {
         let content_type = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-        let kind = Kind::of(content_type)?;
+        let kind = Kind::of(content_type).map_err(Unfit::Malformed)?;
         let document: Document = serde_json::from_slice(body).map_err(|error| problem(&error))?;
         if document.schema_version != 2 {
-            return Err("the manifest is not of schema version 2".to_owned());
+            return Err(Unfit::Malformed("the manifest is not of schema version 2".to_owned()));
         }
         if let Some(named) = &document.media_type
             && named != content_type
         {
-            return Err(format!(
-                "the content type is {} but the document says {}",
-                quoted(content_type),
-                quoted(named)
-            ));
+            let (header, named) = (quoted(content_type), quoted(named));
+            return Err(Unfit::Malformed(format!("the content type is {header} but the document says {named}")));
         }
         match (kind, document) {
-            (Kind::Image, Document { manifests: None, layers, subject, .. }) => {
-                Ok(Self::Image { subject, layers: layers.unwrap_or_default() })
+            (Kind::Image, Document { manifests: None, layers, subject, predicate_type, .. }) => {
+                Ok(Self::Image { subject, layers: layers.unwrap_or_default(), predicate_type })
             }
             (Kind::Index, Document { layers: None, config: None, manifests, .. }) => {
                 Ok(Self::Index { manifests: manifests.unwrap_or_default() })
             }
-            _ => Err("the document could be taken for a manifest and for an index".to_owned()),
+            _ => Err(Unfit::Malformed("the document could be taken for a manifest and for an index".to_owned())),
+        }
+    }
+}
+
+impl Unfit {
+    /// The same of what was asked of a host.
+    pub(super) fn of(self, host: &str, what: &str) -> Unavailable {
+        match self {
+            Self::Malformed(problem) => protocol(host, what, problem),
+            Self::TooMuch(problem) => {
+                Unavailable::RegistryListLimit { host: host.to_owned(), what: what.to_owned(), problem }
+            }
         }
     }
 }
@@ -136,12 +161,14 @@ impl Kind {
 }
 
 /// Where in the document it went wrong, without repeating any of it.
-fn problem(error: &serde_json::Error) -> String {
+fn problem(error: &serde_json::Error) -> Unfit {
     let text = error.to_string();
     let limits = [TOO_MANY_DESCRIPTORS, TOO_MANY_ANNOTATIONS, TOO_MANY_LISTED_ANNOTATIONS];
     match limits.into_iter().find(|limit| text.starts_with(limit)) {
-        Some(limit) => limit.to_owned(),
-        None => format!("the manifest can't be read (line {}, column {})", error.line(), error.column()),
+        Some(limit) => Unfit::TooMuch(limit),
+        None => {
+            Unfit::Malformed(format!("the manifest can't be read (line {}, column {})", error.line(), error.column()))
+        }
     }
 }
 
@@ -202,6 +229,33 @@ fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<St
     }
 
     Ok(deserializer.deserialize_option(OrNull(Map))?.unwrap_or_default())
+}
+
+/// The one annotation of a manifest that is of use here. Of the others nothing is kept and nothing demanded.
+fn predicate_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Map;
+
+    impl<'de> Visitor<'de> for Map {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("annotations")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = None;
+            while let Some(name) = map.next_key::<String>()? {
+                if name == PREDICATE_TYPE {
+                    found = map.next_value()?;
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    Ok(deserializer.deserialize_option(OrNull(Map))?.flatten())
 }
 
 /// What another visitor reads, or null.

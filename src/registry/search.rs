@@ -10,8 +10,12 @@
 //! A descriptor is fetched whatever it says about itself: cosign writes wrong artifact types into the index behind the tag. What a
 //! referrer is, is read from its own manifest, and it counts only if its own `subject` is the image.
 //!
-//! Junk in one place does not keep what lies in another from being looked at: the signature tag and the referrers share the
-//! candidates, and the API and the tag behind which referrers are listed share what is looked into.
+//! Junk in one place does not keep what lies in another from being looked at: the tags and the referrers share the candidates, and
+//! the API and the tag behind which referrers are listed share what is looked into.
+//!
+//! Where only signatures are looked for, a bundle that is too large for one, in a referrer that says that it states something
+//! else, is left out: an SBOM of many MiB beside an image does not make "not signed" into "could not find out". Whoever could
+//! say so falsely could as well take the signature away.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,7 +24,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use url::Url;
 
 use crate::domain::{Digest, Unavailable};
-use crate::verifier::ports::{Candidate, Evidence, Origin, Place, Scope, UntrustedContent};
+use crate::verifier::ports::{Candidate, Evidence, IMAGE_SIGNATURE, Origin, Place, Scope, UntrustedContent};
 
 use super::failure::protocol;
 use super::fair;
@@ -38,6 +42,7 @@ const REFERRERS_UNSUPPORTED: &[u16] = &[400, 404, 405, 501];
 const SIGNATURE_TAG: &str = "the signature tag";
 const ATTESTATION_TAG: &str = "the attestation tag";
 const SIGNATURE: &str = "a signature";
+const ATTESTATION: &str = "a signature or an attestation (limits.attestationBytes says how much)";
 const REFERRERS: &str = "the referrers";
 const REFERRERS_TAG: &str = "the referrers tag";
 const REFERRER: &str = "a referrer";
@@ -64,12 +69,13 @@ type Step<T> = Result<T, Box<Evidence>>;
 pub(super) fn search(session: Session<'_>, subject: Digest, scope: Scope) -> BoxStream<'_, Evidence> {
     let session = Arc::new(session);
     let limits = session.limits();
-    let signatures = tagged(session.clone(), subject, Tagged::Signatures);
-    let attestations = (scope == Scope::Attestations).then(|| tagged(session.clone(), subject, Tagged::Attestations));
-    let tagged = stream::select(signatures, stream::iter(attestations).flatten());
-    let referring = referrers(session.clone(), subject);
+    let mut places = vec![tagged(session.clone(), subject, Tagged::Signatures)];
+    if scope == Scope::Attestations {
+        places.push(tagged(session.clone(), subject, Tagged::Attestations));
+    }
+    places.push(referrers(session.clone(), subject, scope));
     let excess = move || Box::new(Evidence::TooMany { limit: limits.candidates });
-    fair::share(limits.candidates, tagged, referring, |_| None::<Digest>, excess)
+    fair::share(limits.candidates, places, |_| None::<Digest>, excess)
         .map(move |layer| fetch(session.clone(), layer, scope))
         .buffer_unordered(limits.concurrency)
         .filter_map(std::future::ready)
@@ -86,7 +92,7 @@ enum Tagged {
 }
 
 /// The layers behind a tag.
-fn tagged(session: Arc<Session<'_>>, subject: Digest, tagged: Tagged) -> impl Stream<Item = Step<Layer>> + Send {
+fn tagged(session: Arc<Session<'_>>, subject: Digest, tagged: Tagged) -> BoxStream<'_, Step<Layer>> {
     let (place, suffix, what) = match tagged {
         Tagged::Signatures => (Place::LegacyTag, "sig", SIGNATURE_TAG),
         Tagged::Attestations => (Place::AttestationTag, "att", ATTESTATION_TAG),
@@ -101,18 +107,20 @@ fn tagged(session: Arc<Session<'_>>, subject: Digest, tagged: Tagged) -> impl St
             Err(cause) => vec![unread(place, cause)],
         }
     };
-    stream::once(ask).flat_map(stream::iter)
+    stream::once(ask).flat_map(stream::iter).boxed()
 }
 
 /// The layers of all referrers, from the API and from the tag, each referrer once.
-fn referrers(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<Layer>> + Send {
+fn referrers(session: Arc<Session<'_>>, subject: Digest, scope: Scope) -> BoxStream<'_, Step<Layer>> {
     let limits = session.limits();
     let key = |(_, descriptor): &(Place, Descriptor)| descriptor.digest().ok();
     let excess = move || Box::new(Evidence::TooMany { limit: limits.candidates });
-    fair::share(limits.candidates, api(session.clone(), subject), tag(session.clone(), subject), key, excess)
-        .map(move |step| look_into(session.clone(), subject, step))
+    let places = vec![api(session.clone(), subject).boxed(), tag(session.clone(), subject).boxed()];
+    fair::share(limits.candidates, places, key, excess)
+        .map(move |step| look_into(session.clone(), subject, scope, step))
         .buffer_unordered(limits.concurrency)
         .flat_map(stream::iter)
+        .boxed()
 }
 
 /// What the referrers API lists, page by page.
@@ -154,7 +162,8 @@ async fn page(
         return Ok((Vec::new(), Ok(None)));
     };
     let refuse = |problem: String| protocol(&session.host(), REFERRERS, problem);
-    let manifest = Manifest::parse(document.content_type.as_deref(), &document.body.bytes).map_err(refuse)?;
+    let manifest = Manifest::parse(document.content_type.as_deref(), &document.body.bytes)
+        .map_err(|unfit| unfit.of(&session.host(), REFERRERS))?;
     let Manifest::Index { manifests } = manifest else {
         return Err(refuse("a manifest where an index was expected".to_owned()));
     };
@@ -191,13 +200,24 @@ fn tag(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
 }
 
 /// The signature layers of one referrer. One that is not there, or is about another image, has none.
-async fn look_into(session: Arc<Session<'_>>, subject: Digest, step: Step<(Place, Descriptor)>) -> Vec<Step<Layer>> {
+async fn look_into(
+    session: Arc<Session<'_>>,
+    subject: Digest,
+    scope: Scope,
+    step: Step<(Place, Descriptor)>,
+) -> Vec<Step<Layer>> {
     let (place, descriptor) = match step {
         Ok(listed) => listed,
         Err(evidence) => return vec![Err(evidence)],
     };
     match session.manifest_of(&descriptor, REFERRER).await {
-        Ok(Some(Manifest::Image { subject: Some(about), layers })) if about.digest() == Ok(subject) => {
+        Ok(Some(Manifest::Image { subject: Some(about), mut layers, predicate_type }))
+            if about.digest() == Ok(subject) =>
+        {
+            let largest = session.limits().bundle_bytes;
+            if scope == Scope::Signatures && predicate_type.is_some_and(|stated| stated != IMAGE_SIGNATURE) {
+                layers.retain(|layer| layer.size <= largest);
+            }
             match descriptor.digest() {
                 Ok(manifest) => signature_layers(place, manifest, layers),
                 Err(_) => Vec::new(),
@@ -230,13 +250,13 @@ async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Op
         Ok(layer) => layer,
         Err(evidence) => return Some(*evidence),
     };
-    let limit = match form {
-        Form::SimpleSigning => session.limits().payload_bytes,
-        Form::Bundle if scope == Scope::Signatures => session.limits().bundle_bytes,
-        Form::Bundle | Form::Envelope => session.limits().attestation_bytes,
+    let (limit, what) = match form {
+        Form::SimpleSigning => (session.limits().payload_bytes, SIGNATURE),
+        Form::Bundle if scope == Scope::Signatures => (session.limits().bundle_bytes, SIGNATURE),
+        Form::Bundle | Form::Envelope => (session.limits().attestation_bytes, ATTESTATION),
     };
     let place = origin.place;
-    match session.blob(&descriptor, limit, SIGNATURE).await {
+    match session.blob(&descriptor, limit, what).await {
         Ok(Some(bytes)) => {
             let blob = Digest::of(&bytes);
             let content = match form {

@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
             return Ok(None);
         };
         let manifest = Manifest::parse(document.content_type.as_deref(), &document.body.bytes)
-            .map_err(|problem| protocol(&self.host(), what, problem))?;
+            .map_err(|unfit| unfit.of(&self.host(), what))?;
         if let Some(claimed) = document.content_digest.as_deref().and_then(|text| Digest::parse(text).ok()) {
             self.check_digest(&document.body.bytes, &claimed, what)?;
         }

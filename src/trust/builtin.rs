@@ -6,7 +6,7 @@ use std::str;
 use sigstore_trust_root::{SigstoreInstance, TRUSTED_ROOT_TARGET};
 use url::Url;
 
-use crate::domain::TufSource;
+use crate::domain::{BUILT_IN_ROOTS, TufSource};
 
 /// The day on which the library took its copies. A test holds it to the version of the library.
 pub const COPIED_ON: &str = "2026-10-23";
@@ -21,8 +21,8 @@ pub struct BuiltIn {
 
 /// All of them.
 pub const BUILT_IN: [BuiltIn; 2] = [
-    BuiltIn { name: "sigstore", instance: SigstoreInstance::PublicGood },
-    BuiltIn { name: "github", instance: SigstoreInstance::GitHub },
+    BuiltIn { name: BUILT_IN_ROOTS[0], instance: SigstoreInstance::PublicGood },
+    BuiltIn { name: BUILT_IN_ROOTS[1], instance: SigstoreInstance::GitHub },
 ];
 
 impl BuiltIn {

@@ -5,7 +5,7 @@ use std::future::Future;
 use futures::stream::BoxStream;
 
 pub use crate::domain::{Credential, ImageReference, PinnedImage, Repository, Unavailable};
-pub use crate::signatures::{Candidate, Origin, Place, UntrustedContent};
+pub use crate::signatures::{Candidate, IMAGE_SIGNATURE, Origin, Place, UntrustedContent};
 
 /// Reads images and signatures from registries.
 pub trait Registry: Send + Sync + 'static {

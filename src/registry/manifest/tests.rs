@@ -1,4 +1,4 @@
-use super::Manifest;
+use super::{Manifest, Unfit};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -72,12 +72,31 @@ fn reg_07_lists_end_at_their_limits() {
             let found = Manifest::parse(Some(content_type), document.as_bytes());
             match problem {
                 None => assert!(found.is_ok(), "{found:?}"),
-                Some(problem) => assert!(found.as_ref().unwrap_err().contains(problem), "{found:?}"),
+                Some(problem) => {
+                    assert!(matches!(found, Err(Unfit::TooMuch(found)) if found.contains(problem)), "{found:?}");
+                }
             }
         }
     }
     for annotations in ["[]", "1", r#"{"a":1}"#, r#"{"a":null}"#] {
         let document = format!(r#"{{"schemaVersion":2,"layers":[{}]}}"#, descriptor(annotations));
         assert!(Manifest::parse(Some(IMAGE), document.as_bytes()).is_err(), "{annotations}");
+    }
+}
+
+#[test]
+fn what_a_referrer_says_of_its_bundle_is_read_and_nothing_else_of_its_annotations() {
+    let says = |annotations: &str| {
+        let document = format!(r#"{{"schemaVersion":2,"layers":[],"annotations":{annotations}}}"#);
+        match Manifest::parse(Some(IMAGE), document.as_bytes()) {
+            Ok(Manifest::Image { predicate_type, .. }) => predicate_type,
+            other => panic!("{other:?}"),
+        }
+    };
+    let said = r#""dev.sigstore.bundle.predicateType":"https://spdx.dev/Document""#;
+    assert_eq!(says(&format!("{{{said}}}")).as_deref(), Some("https://spdx.dev/Document"));
+    assert_eq!(says(&format!(r#"{{"a":1,"b":{{}},{said}}}"#)).as_deref(), Some("https://spdx.dev/Document"));
+    for nothing in ["null", "{}", r#"{"a":[1]}"#, r#"{"dev.sigstore.bundle.predicateType":null}"#] {
+        assert_eq!(says(nothing), None, "{nothing}");
     }
 }
