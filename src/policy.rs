@@ -15,7 +15,7 @@ mod testing;
 
 pub use cell::PolicyCell;
 pub use condition::{Condition, ConditionError, Facts, Refusal};
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, signed};
 pub use model::{
     AttestationDemand, Authority, Defaults, Matching, Mode, Policy, PolicyError, PolicyParts, Reaction, Require,
     StaticAnswer, Trust,

@@ -5,7 +5,7 @@ pub mod ports;
 
 pub use crate::domain::Finding;
 pub use crate::policy::{
-    Answer, AuthorityOutcome, AuthorityVerdict, Basis, Defaults, Examined, ImageVerdict, Mode, PolicyCell,
-    PolicyOutcome, PolicySet, PolicyVerdict, Reaction, Report, Unread,
+    Answer, AttestationOutcome, AttestationVerdict, AuthorityOutcome, AuthorityVerdict, Basis, Defaults, Examined,
+    ImageVerdict, Mode, PolicyCell, PolicyOutcome, PolicySet, PolicyVerdict, Reaction, Report, Unread,
 };
 pub use engine::{Engine, MAX_IMAGES, Question};

@@ -7,8 +7,11 @@
 use std::fmt::Write as _;
 
 use crate::domain::text::Foreign;
-use crate::domain::{Rejection, Unavailable};
-use crate::verifier::{AuthorityOutcome, AuthorityVerdict, Basis, Finding, ImageVerdict};
+use crate::domain::{BUILT_IN_ROOTS, Class, Rejection, Unavailable};
+use crate::verifier::{
+    AttestationOutcome, AttestationVerdict, AuthorityOutcome, AuthorityVerdict, Basis, Finding, ImageVerdict,
+    PolicyOutcome, PolicyVerdict,
+};
 
 use super::handler::{PolicySource, Settings};
 use super::images::ImageField;
@@ -25,7 +28,7 @@ const MAX_WARNINGS: usize = 16;
 const MAX_CAUSES: usize = 32;
 /// Longest reason of one authority, in characters. It may repeat several foreign strings.
 const MAX_REASON: usize = 700;
-/// Authorities that are named; the others are counted.
+/// Authorities and attestations that are named; the others are counted.
 const MAX_AUTHORITIES: usize = 4;
 
 /// One reason against one image, with all containers that it is about.
@@ -168,21 +171,24 @@ fn says(finding: &Finding, policy: Option<&str>) -> String {
         ) => {
             format!("is refused by {policy}")
         }
+        (Finding::Rejected(rejection), Some(policy)) if rejection.class() == Class::Attestation => {
+            format!("is not attested as {policy} demands")
+        }
         (Finding::Rejected(_), Some(policy)) => format!("is not signed as {policy} demands"),
         (Finding::Rejected(_), None) => "is refused".into(),
     }
 }
 
-/// What each authority looked for and found, or the reason that needs no authority.
+/// What each authority looked for and found, and each demanded attestation, or the reason that needs neither.
 fn reason(objection: &Objection<'_>) -> String {
-    let told = objecting(objection);
+    let told = judged_by(objection).map(objecting).unwrap_or_default();
     if told.is_empty() || objection.finding == Finding::Rejected(Rejection::ImageNotFound) {
         return one_line(&words(&objection.finding), MAX_REASON);
     }
-    let mut parts: Vec<_> =
-        told.iter().take(MAX_AUTHORITIES).map(|(authority, why)| authority_says(authority, why)).collect();
-    if let Some(more @ 1..) = told.len().checked_sub(MAX_AUTHORITIES) {
-        parts.push(format!("and {more} more authorities"));
+    let more = told.len().saturating_sub(MAX_AUTHORITIES);
+    let mut parts: Vec<_> = told.into_iter().take(MAX_AUTHORITIES).collect();
+    if more > 0 {
+        parts.push(format!("and {more} more reasons"));
     }
     parts.join("; ")
 }
@@ -194,38 +200,61 @@ fn words(finding: &Finding) -> String {
     }
 }
 
-/// The authorities of the objecting policy that did not accept, with their reasons. None where the reason is not theirs.
-fn objecting<'a>(objection: &Objection<'a>) -> Vec<(&'a AuthorityVerdict, String)> {
-    let Basis::Judged(policies) = &*objection.verdict.basis else { return Vec::new() };
-    let same = policies.iter().find(|p| Some(&*p.policy) == objection.policy);
-    let authorities = same.map_or(&[][..], |p| &p.authorities);
-    let why = |authority: &'a AuthorityVerdict| match &authority.outcome {
-        AuthorityOutcome::Rejected(rejection) => Some((authority, rejection.to_string())),
-        AuthorityOutcome::Unavailable(cause) => Some((authority, cause.to_string())),
-        AuthorityOutcome::Verified(_) | AuthorityOutcome::Trusted => None,
-    };
-    authorities.iter().filter_map(why).collect()
+/// The verdict of the policy that objects, where it is a policy.
+fn judged_by<'a>(objection: &Objection<'a>) -> Option<&'a PolicyVerdict> {
+    let Basis::Judged(policies) = &*objection.verdict.basis else { return None };
+    policies.iter().find(|policy| Some(&*policy.policy) == objection.policy)
 }
 
-fn authority_says(authority: &AuthorityVerdict, why: &str) -> String {
-    let why = one_line(why, MAX_REASON);
-    let name = Foreign(&authority.name);
-    match &authority.seeks {
-        // A reason that names the key already says what was looked for.
-        Some(key) if !why.contains(key.as_str()) => {
-            format!("authority \"{name}\" looked for a signature by {key}: {why}")
+/// What does not satisfy a policy: authorities, unless enough others vouch, and attestations. Nothing where the reason is not
+/// theirs.
+fn objecting(policy: &PolicyVerdict) -> Vec<String> {
+    let is_signed = matches!(policy.signatures, Some(PolicyOutcome::Accepted { .. }));
+    let authorities = policy.authorities.iter().filter(|_| !is_signed).filter_map(authority_says);
+    authorities.chain(policy.attestations.iter().filter_map(attestation_says)).collect()
+}
+
+/// A reason that names the key, or both identities, already says what was looked for.
+fn authority_says(authority: &AuthorityVerdict) -> Option<String> {
+    let (why, is_complete) = match &authority.outcome {
+        AuthorityOutcome::Rejected(rejection) => {
+            (rejection.to_string(), matches!(rejection, Rejection::IdentityMismatch(_)))
+        }
+        AuthorityOutcome::Unavailable(cause) => (cause.to_string(), false),
+        AuthorityOutcome::Verified(_) | AuthorityOutcome::Trusted => return None,
+    };
+    let (name, why) = (Foreign(&authority.name), one_line(&why, MAX_REASON));
+    Some(match &authority.seeks {
+        Some(seeks) if !is_complete && !why.contains(seeks.as_str()) => {
+            format!("authority \"{name}\" looked for a signature by {seeks}: {why}")
         }
         _ => format!("authority \"{name}\": {why}"),
+    })
+}
+
+/// A reason of class attestation names the attestation itself.
+fn attestation_says(attestation: &AttestationVerdict) -> Option<String> {
+    let (finding, why) = match &attestation.outcome {
+        AttestationOutcome::Satisfied => return None,
+        AttestationOutcome::Rejected(rejection) => (Some(rejection.class()), rejection.to_string()),
+        AttestationOutcome::Unavailable(cause) => (None, cause.to_string()),
+    };
+    let why = one_line(&why, MAX_REASON);
+    if matches!(finding, Some(Class::Attestation | Class::PolicyError)) {
+        return Some(why);
     }
+    let (name, predicate_type) = (Foreign(&attestation.name), Foreign(&attestation.predicate_type));
+    Some(format!("attestation \"{name}\" (type {predicate_type}): {why}"))
 }
 
 /// The command that asks the same question from a laptop. Only what a shell takes as one word goes into it unquoted.
 ///
-/// One policy by its name is asked wherever it governs; of several, those count that govern the namespace.
+/// One policy by its name is asked wherever it governs, with the trusted roots that it names; of several, those count that govern
+/// the namespace.
 fn command(objection: &Objection<'_>, namespace: &str, settings: &Settings) -> Option<String> {
     let image = shell_word(&objection.verdict.written)?;
     let (policies, file) = match (&settings.policies, objection.policy.and_then(shell_word)) {
-        (PolicySource::Cluster, Some(policy)) => (format!("kubectl get csigpol {policy} -o yaml | "), "-".to_owned()),
+        (PolicySource::Cluster, Some(policy)) => (format!("{} | ", get(&policy, objection)?), "-".to_owned()),
         (PolicySource::Cluster, None) => ("kubectl get csigpol -o yaml | ".to_owned(), "-".to_owned()),
         (PolicySource::Folder(folder), _) => (String::new(), shell_word(folder)?),
     };
@@ -237,6 +266,21 @@ fn command(objection: &Objection<'_>, namespace: &str, settings: &Settings) -> O
     if host.is_some_and(|host| settings.plain_http.contains(host)) {
         command.push_str(" --allow-http-registry");
     }
+    Some(command)
+}
+
+/// The policy from the cluster, with the trusted roots that only the cluster has.
+fn get(policy: &str, objection: &Objection<'_>) -> Option<String> {
+    let named = judged_by(objection).map(|policy| &*policy.trusted_roots).unwrap_or_default();
+    let own: Vec<_> = named.iter().filter(|name| !BUILT_IN_ROOTS.contains(&&***name)).collect();
+    if own.is_empty() {
+        return Some(format!("kubectl get csigpol {policy} -o yaml"));
+    }
+    let mut command = format!("kubectl get csigpol/{policy}");
+    for name in own {
+        let _ = write!(command, " troot/{}", shell_word(name)?);
+    }
+    command.push_str(" -o yaml");
     Some(command)
 }
 

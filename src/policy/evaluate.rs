@@ -25,7 +25,7 @@ pub fn evaluate(
     let demands = policy.parts().attestations.iter().enumerate();
     let demanded = demands.map(|(i, _)| attestations.get(i).and_then(Option::as_ref).map(attestation));
     // 4.
-    let all: Vec<Option<PolicyOutcome>> = std::iter::once(signatures(policy, outcomes)).chain(demanded).collect();
+    let all: Vec<Option<PolicyOutcome>> = std::iter::once(signed(policy, outcomes)).chain(demanded).collect();
     let known = || all.iter().flatten();
     if let Some(rejected) = known().find(|outcome| matches!(outcome, PolicyOutcome::Rejected(_))) {
         return Some(rejected.clone());
@@ -37,8 +37,8 @@ pub fn evaluate(
     unavailable.or_else(|| known().next()).cloned()
 }
 
-/// What the signatures alone say.
-fn signatures(policy: &Policy, outcomes: &[Option<AuthorityOutcome>]) -> Option<PolicyOutcome> {
+/// What the signatures alone say (1 to 3).
+pub fn signed(policy: &Policy, outcomes: &[Option<AuthorityOutcome>]) -> Option<PolicyOutcome> {
     let require = &policy.parts().require;
     let tally = Tally::count(require.of.iter().map(|i| outcomes.get(*i).and_then(Option::as_ref)));
     // 1.

@@ -285,6 +285,11 @@ impl Policy {
         self.parts.authorities.iter().enumerate().flat_map(of_authority).collect()
     }
 
+    /// Whether signatures of the image by this authority count, by its index; others may have made attestations.
+    pub fn wants_signature_of(&self, authority: usize) -> bool {
+        self.parts.require.at_least > 0 && self.parts.require.of.contains(&authority)
+    }
+
     /// The answer of its static authority, where it has one.
     pub fn static_answer(&self) -> Option<StaticAnswer> {
         static_answer(&self.parts.authorities)

@@ -57,6 +57,10 @@ pub struct PolicyVerdict {
     pub mode: Mode,
     /// What it says.
     pub outcome: PolicyOutcome,
+    /// What the signatures alone say; nothing where that is not known, or where signatures were not looked for.
+    pub signatures: Option<PolicyOutcome>,
+    /// The trusted roots that its authorities name, each once.
+    pub trusted_roots: Vec<Arc<str>>,
     /// What each of its authorities said, as far as it was asked.
     pub authorities: Vec<AuthorityVerdict>,
     /// What was found of each attestation that it demands, as far as that is known.

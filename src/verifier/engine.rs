@@ -1,5 +1,5 @@
-//! The engine: select, resolve, fetch, verify, combine. One task an image, side by side, all under one policy snapshot and
-//! one deadline. Nothing is spawned that outlives the call but a signature check that has begun.
+//! The engine: select, resolve, fetch, verify, combine. One task an image, side by side, all under one snapshot of policies and
+//! trusted roots and one deadline. Nothing is spawned that outlives the call but a signature check that has begun.
 
 mod conclude;
 mod judge;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::domain::{Digest, Finding, ImageReference, ReferenceError, Rejection, Repository, Unavailable};
 use crate::policy::{Basis, Defaults, Governing, ImageVerdict, Mode, PolicyCell, Report, govern};
-use crate::signatures::RootsCell;
+use crate::signatures::{RootsCell, TrustedRoots};
 
 use super::ports::{Keychain, PullContext, Registry};
 
@@ -65,7 +65,8 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
         Self { registry, keychain, policies, roots, defaults, processors }
     }
 
-    /// One verdict an image, in the order of the question, all under one policy snapshot. Always answers by the deadline.
+    /// One verdict an image, in the order of the question, all under one snapshot of policies and trusted roots. Always
+    /// answers by the deadline.
     /// Dropping the future ends whatever it was doing.
     pub async fn verify(&self, question: &Question) -> Vec<ImageVerdict> {
         let asked: Vec<Asked<'_>> = question.images.iter().map(|written| Asked::new(written)).collect();
@@ -82,7 +83,8 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
             let rejection = Rejection::TooManyImages { found: distinct.len(), limit: MAX_IMAGES };
             return all(asked, &Judgement::refused(governing.strictest(), Finding::Rejected(rejection)));
         }
-        let side_by_side = distinct.iter().map(|asked| self.judge(question, &governing, asked));
+        let trusted = self.roots.load();
+        let side_by_side = distinct.iter().map(|asked| self.judge(question, &governing, &trusted, asked));
         for (asked, judgement) in distinct.iter().zip(join_all(side_by_side).await) {
             judgements.insert(asked.name(), judgement);
         }
@@ -90,7 +92,13 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
     }
 
     /// A fault in here is the fault of one image; the others get their answers.
-    async fn judge(&self, question: &Question, governing: &Governing<'_>, asked: &Asked<'_>) -> Judgement {
+    async fn judge(
+        &self,
+        question: &Question,
+        governing: &Governing<'_>,
+        trusted: &TrustedRoots,
+        asked: &Asked<'_>,
+    ) -> Judgement {
         let image = match &asked.reference {
             Ok(image) => image,
             Err(error) => {
@@ -98,7 +106,7 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
                 return Judgement::refused(governing.strictest(), finding);
             }
         };
-        let case = Case::new(self, question, governing, image);
+        let case = Case::new(self, question, governing, trusted, image);
         AssertUnwindSafe(case.judge()).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(image = %image, "the verification of an image panicked");
             let rejection = Rejection::Internal("the verification of this image failed, see the log");

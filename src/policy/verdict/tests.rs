@@ -17,6 +17,8 @@ fn judged(policies: &[(&str, Mode, PolicyOutcome)]) -> ImageVerdict {
         policy: (*name).into(),
         mode: *mode,
         outcome: outcome.clone(),
+        signatures: None,
+        trusted_roots: Vec::new(),
         authorities: Vec::new(),
         attestations: Vec::new(),
     };

@@ -1,9 +1,12 @@
 //! From what was found to what each policy says.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::domain::{Finding, Rejection};
 use crate::policy::{
     AttestationDemand, AttestationOutcome, AttestationVerdict, Authority, AuthorityOutcome, AuthorityVerdict, Entry,
-    Policy, PolicyOutcome, PolicyVerdict, Report, StaticAnswer, evaluate,
+    Policy, PolicyOutcome, PolicyVerdict, Report, StaticAnswer, evaluate, signed,
 };
 
 use super::search::Search;
@@ -31,6 +34,8 @@ pub(super) fn verdict(entry: &Entry, ground: &Ground<'_>) -> PolicyVerdict {
             policy: broken.name.clone(),
             mode: broken.mode,
             outcome: PolicyOutcome::Rejected(Rejection::PolicyError(broken.error.to_string())),
+            signatures: None,
+            trusted_roots: Vec::new(),
             authorities: Vec::new(),
             attestations: Vec::new(),
         },
@@ -55,12 +60,16 @@ fn judged(policy: &Policy, ground: &Ground<'_>) -> PolicyVerdict {
     let (outcomes, attestations) = outcomes(policy, ground);
     let undecided = PolicyOutcome::Rejected(Rejection::Internal("the authorities did not decide"));
     let outcome = evaluate(policy, &outcomes, &attestations).unwrap_or(undecided);
+    let signatures = signed(policy, &outcomes);
+    let trusted_roots: BTreeSet<&str> = parts.authorities.iter().filter_map(|a| a.trust.root()).collect();
     let said = parts.authorities.iter().zip(outcomes);
     let found = parts.attestations.iter().zip(attestations);
     PolicyVerdict {
         policy: parts.name.clone(),
         mode: parts.mode,
         outcome,
+        signatures,
+        trusted_roots: trusted_roots.into_iter().map(Arc::from).collect(),
         authorities: said.filter_map(|(authority, outcome)| Some(authority_verdict(authority, outcome?))).collect(),
         attestations: found.filter_map(|(demand, outcome)| Some(attestation_verdict(demand, outcome?))).collect(),
     }

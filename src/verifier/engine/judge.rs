@@ -12,6 +12,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::domain::{Finding, ImageReference, PinnedImage, Rejection, Repository, Unavailable};
 use crate::policy::{Basis, Entry, Governing, Policy, Selection, select};
+use crate::signatures::TrustedRoots;
 use crate::verifier::ports::{Access, Fault, Keychain, Registry};
 
 use super::conclude::{self, Ground};
@@ -26,6 +27,7 @@ pub(super) struct Case<'a, R, K> {
     pub(super) engine: &'a Engine<R, K>,
     question: &'a Question,
     governing: &'a Governing<'a>,
+    trusted: &'a TrustedRoots,
     image: &'a ImageReference,
     /// What may be shown to the image's own registry; asked for once.
     access: OnceCell<Access>,
@@ -38,10 +40,11 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         engine: &'a Engine<R, K>,
         question: &'a Question,
         governing: &'a Governing<'a>,
+        trusted: &'a TrustedRoots,
         image: &'a ImageReference,
     ) -> Self {
         let enforced = watch::Sender::new(None);
-        Self { engine, question, governing, image, access: OnceCell::new(), enforced }
+        Self { engine, question, governing, trusted, image, access: OnceCell::new(), enforced }
     }
 
     /// Selects, resolves a tag at most once, searches, concludes. What needs no registry does not ask one.
@@ -83,9 +86,8 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
             let at = policy.parts().signature_repository.as_ref().unwrap_or(image.repository());
             places.entry(at).or_default().push(policy);
         }
-        let trusted = self.engine.roots.load();
         let searches: Vec<_> =
-            places.into_iter().map(|(at, policies)| Search::new(image, at, policies, &trusted)).collect();
+            places.into_iter().map(|(at, policies)| Search::new(image, at, policies, self.trusted)).collect();
         let enforced = searches.iter().filter(|search| search.is_enforced()).count();
         self.enforced.send_replace((enforced > 0).then_some(enforced));
         let searches = join_all(searches.into_iter().map(|search| search.run(self))).await;

@@ -1,6 +1,7 @@
 //! One repository: reads what may be signatures as it arrives, until every policy that looks there has accepted.
 
-use std::cmp::Reverse;
+mod told;
+
 use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -8,18 +9,14 @@ use std::sync::Arc;
 use futures::StreamExt;
 use tokio::task::spawn_blocking;
 
-use crate::domain::text::foreign;
-use crate::domain::{Digest, Finding, PinnedImage, Rejection, Repository, Unavailable};
-use crate::policy::{
-    Answer, AttestationDemand, AttestationOutcome, AuthorityOutcome, Examined, Matching, Mode, Policy, PolicyOutcome,
-    Unread, evaluate,
-};
+use crate::domain::{Digest, Finding, PinnedImage, Repository, Unavailable};
+use crate::policy::{Answer, AuthorityOutcome, Examined, Mode, Policy, PolicyOutcome, Unread, evaluate};
 use crate::signatures::{self, Form, TrustedRoots, VerifiedSignature};
 use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, Scope, UntrustedContent};
 
 use super::MAX_CANDIDATES;
 use super::judge::Case;
-use super::want::{Asker, Judge, Purpose, Terms, Want, wants};
+use super::want::{Asker, Judge, Terms, Want, wants};
 
 /// The answer about one demand.
 type Verified = Result<VerifiedSignature, Finding>;
@@ -76,9 +73,9 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// Whether every place answered, and there is nothing.
+    /// Whether every place was asked and answered, and there is nothing.
     pub(super) fn found_nothing(&self) -> bool {
-        self.examined.is_empty() && self.unread.is_empty() && !self.too_many
+        !self.wants.is_empty() && self.examined.is_empty() && self.unread.is_empty() && !self.too_many
     }
 
     /// Whether it was made for this policy.
@@ -86,23 +83,10 @@ impl<'a> Search<'a> {
         self.policies.iter().any(|mine| std::ptr::eq(*mine, policy))
     }
 
-    /// What the authorities of a policy say, after the search. Where all policies accepted before all was read, an authority
-    /// that had not verified by then is not known.
-    pub(super) fn outcomes(&self, policy: &Policy) -> Vec<Option<AuthorityOutcome>> {
-        let accepted = self.all_accept(Mode::Audit);
-        self.each_authority(policy, |want| match &want.verified {
-            Some(signature) => Some(AuthorityOutcome::Verified(signature.clone())),
-            None if accepted => None,
-            None => Some(self.failure(want)),
-        })
-    }
-
-    /// What was found of the attestations that a policy demands, after the search.
-    pub(super) fn attestations(&self, policy: &Policy) -> Vec<Option<AttestationOutcome>> {
-        (0..policy.parts().attestations.len()).map(|demand| self.attestation(policy, demand)).collect()
-    }
-
     async fn read<R: Registry, K: Keychain>(&mut self, case: &Case<'_, R, K>) {
+        if !self.has_open_wants() {
+            return;
+        }
         let other;
         let access = if self.at == self.image.repository() {
             case.access().await
@@ -123,7 +107,7 @@ impl<'a> Search<'a> {
                     if self.all_accept(Mode::Enforce) {
                         self.settle(case);
                     }
-                    if self.all_accept(Mode::Audit) {
+                    if self.all_accept(Mode::Audit) || !self.has_open_wants() {
                         return;
                     }
                 }
@@ -161,9 +145,10 @@ impl<'a> Search<'a> {
     /// Verifies a candidate for everything that has not been found yet, off the async threads.
     async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
         let place = candidate.origin.place;
-        let open = self.wants.iter().filter(|want| want.is_open());
-        let asked: Vec<(Arc<Terms>, Vec<Judge>)> =
-            open.map(|want| (want.terms.clone(), want.askers.iter().map(Asker::judge).collect())).collect();
+        let open: Vec<bool> = self.wants.iter().map(|want| self.is_open(want)).collect();
+        let asked: Vec<(Arc<Terms>, Vec<Judge>)> = only(&open, self.wants.iter())
+            .map(|want| (want.terms.clone(), want.askers.iter().map(Asker::judge).collect()))
+            .collect();
         let (image, now) = (self.image.clone(), case.now());
         let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
@@ -187,7 +172,7 @@ impl<'a> Search<'a> {
             },
         };
         let mut answers = Vec::new();
-        for (want, (result, judged)) in self.wants.iter_mut().filter(|want| want.is_open()).zip(results) {
+        for (want, (result, judged)) in only(&open, self.wants.iter_mut()).zip(results) {
             for (i, asker) in want.askers.iter_mut().enumerate() {
                 if let Some(answer) = judged.get(i) {
                     asker.take(answer);
@@ -220,148 +205,28 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn each_authority(
-        &self,
-        policy: &Policy,
-        outcome: impl Fn(&Want<'_>) -> Option<AuthorityOutcome>,
-    ) -> Vec<Option<AuthorityOutcome>> {
-        let asked = |want: &&Want<'_>, i| {
-            let mut signatures = want.askers.iter().filter(|asker| matches!(asker.purpose, Purpose::Signature));
-            signatures.any(|asker| std::ptr::eq(asker.policy, policy) && asker.authority == i)
-        };
-        let blocked = |i| {
-            let mut blocked = self.blocked.iter().filter(|(other, at, _)| std::ptr::eq(*other, policy) && *at == i);
-            blocked.next().map(|(_, _, cause)| AuthorityOutcome::Unavailable(cause.clone()))
-        };
-        (0..policy.parts().authorities.len())
-            .map(|i| blocked(i).or_else(|| self.wants.iter().find(|want| asked(want, i)).and_then(&outcome)))
-            .collect()
+    /// Whether anything that is read may still tell something new.
+    fn has_open_wants(&self) -> bool {
+        self.wants.iter().any(|want| self.is_open(want))
     }
 
-    /// What was found of one demanded attestation; nothing while more may be found that matters.
-    ///
-    /// 1. `Any`: one statement that satisfies is enough at once. `All`: one that does not is too much at once.
-    /// 2. While there is more to read, nothing else is known.
-    /// 3. `All`: when all was read, each that was verified satisfies, and there is one.
-    /// 4. What could not be read, or was too much, might be what is missing, and so might statements of an authority whose
-    ///    trusted root can't be used.
-    /// 5. Of several refusals the nearest is told.
-    fn attestation(&self, policy: &Policy, demand: usize) -> Option<AttestationOutcome> {
-        let demanded = policy.parts().attestations.get(demand)?;
-        let mine = |asker: &&Asker<'_>| std::ptr::eq(asker.policy, policy);
-        let askers = || self.wants.iter().flat_map(|want| &want.askers).filter(mine);
-        let judged: Vec<&Result<(), Rejection>> = askers().flat_map(|asker| asker.judged(demand)).collect();
-        let refused = || {
-            let refusals = judged.iter().filter_map(|result| result.as_ref().err());
-            refusals.min_by_key(|rejection| (Reverse(rejection.nearness()), rejection.to_string())).cloned()
-        };
-        // 1.
-        match demanded.matching {
-            Matching::Any if judged.iter().any(|result| result.is_ok()) => return Some(AttestationOutcome::Satisfied),
-            Matching::All if let Some(refusal) = refused() => return Some(AttestationOutcome::Rejected(refusal)),
-            Matching::Any | Matching::All => {}
-        }
-        // 2.
-        if !self.complete {
-            return None;
-        }
-        // 4., for what outweighs 3.
-        if let Some(cause) = self.missing(policy, demanded) {
-            return Some(cause);
-        }
-        // 3.
-        if demanded.matching == Matching::All && !judged.is_empty() {
-            return Some(AttestationOutcome::Satisfied);
-        }
-        // 5.
-        Some(AttestationOutcome::Rejected(refused().unwrap_or_else(|| self.no_attestation(policy, demanded))))
-    }
-
-    /// What keeps it from being known whether a statement is there.
-    fn missing(&self, policy: &Policy, demanded: &AttestationDemand) -> Option<AttestationOutcome> {
-        if let Some(unread) = self.first_unread() {
-            return Some(AttestationOutcome::Unavailable(unread.cause.clone()));
-        }
-        if self.too_many {
-            return Some(AttestationOutcome::Rejected(Rejection::TooManySignatures { limit: MAX_CANDIDATES }));
-        }
-        let mut blocked = self
-            .blocked
-            .iter()
-            .filter(|(other, i, _)| std::ptr::eq(*other, policy) && demanded.authorities.contains(i));
-        blocked.next().map(|(_, _, cause)| AttestationOutcome::Unavailable(cause.clone()))
-    }
-
-    /// What is told where no statement of the type was verified: what came nearest, where anything of that type is there.
-    fn no_attestation(&self, policy: &Policy, demanded: &AttestationDemand) -> Rejection {
-        let answers = self.examined.iter().flat_map(|found| &found.answers);
-        let mine = answers.filter(|answer| {
-            answer.policy == policy.parts().name && answer.attestation.as_ref() == Some(&demanded.name)
-        });
-        let rejections = mine.filter_map(|answer| match answer.result.as_ref().err()? {
-            Finding::Rejected(rejection) => Some(rejection),
-            Finding::Unavailable(_) => None,
-        });
-        let told = |rejection: &&Rejection| !matches!(rejection, Rejection::NotAnImageSignature { .. });
-        let nearest = rejections.filter(told).min_by_key(|r| (Reverse(r.nearness()), r.to_string()));
-        let nearest = nearest.map(|rejection| format!("; nearest: {rejection}")).unwrap_or_default();
-        Rejection::NoAttestation {
-            name: demanded.name.to_string(),
-            predicate_type: foreign(&demanded.predicate_type),
-            looked_at: format!("{}{nearest}", self.places()),
-        }
-    }
-
-    /// Why something was not found: what could not be read may hold it, and so may what was too much to look at. Of several
-    /// rejections the one that came nearest is told, then the first by where it lies; the order of arrival is chance.
-    fn failure(&self, want: &Want<'_>) -> AuthorityOutcome {
-        if let Some(unread) = self.first_unread() {
-            return AuthorityOutcome::Unavailable(unread.cause.clone());
-        }
-        if self.too_many {
-            return AuthorityOutcome::Rejected(Rejection::TooManySignatures { limit: MAX_CANDIDATES });
-        }
-        let rejections = self.examined.iter().filter_map(|found| Some((rejection(want, found)?, &found.origin)));
-        let nearest = rejections.min_by_key(|(r, at)| (Reverse(r.nearness()), at.place as u8, at.manifest, at.layer));
-        AuthorityOutcome::Rejected(match nearest {
-            Some((rejection, _)) => rejection.clone(),
-            None => Rejection::NoSignature { looked_at: self.places() },
+    /// Whether further signatures may tell anything new of a want. Of attestations one may not be enough.
+    fn is_open(&self, want: &Want<'_>) -> bool {
+        want.askers.iter().any(|asker| match asker.demand() {
+            Some(demand) => self.attestation(asker.policy, demand).is_none(),
+            None => want.verified.is_none(),
         })
-    }
-
-    fn first_unread(&self) -> Option<&Unread> {
-        let by_place = |unread: &&Unread| (unread.place.map_or(u8::MAX, |p| p as u8), unread.cause.to_string());
-        self.unread.iter().min_by_key(by_place)
     }
 
     fn scope(&self) -> Scope {
         let attests = |policy: &&Policy| !policy.parts().attestations.is_empty();
         if self.policies.iter().any(attests) { Scope::Attestations } else { Scope::Signatures }
     }
-
-    /// The tags are named by their start; whoever tells it tells the digest too.
-    fn places(&self) -> String {
-        let hex = self.image.digest().hex();
-        let short = hex.get(..8).unwrap_or(&hex);
-        let attestations = match self.scope() {
-            Scope::Signatures => String::new(),
-            Scope::Attestations => format!(", tag sha256-{short}….att"),
-        };
-        format!("the referrers API, tag sha256-{short}….sig{attestations} and tag sha256-{short}… of {}", self.at)
-    }
 }
 
-/// Why a candidate is not the signature that is wanted.
-fn rejection<'e>(want: &Want<'_>, found: &'e Examined) -> Option<&'e Rejection> {
-    let asker = want.askers.iter().find(|asker| matches!(asker.purpose, Purpose::Signature))?;
-    let authority = asker.policy.parts().authorities.get(asker.authority)?;
-    let is_mine = |answer: &&Answer| {
-        answer.policy == asker.policy.parts().name && answer.authority == authority.name && answer.attestation.is_none()
-    };
-    match found.answers.iter().find(is_mine)?.result.as_ref().err()? {
-        Finding::Rejected(rejection) => Some(rejection),
-        Finding::Unavailable(_) => None,
-    }
+/// Those of which it is true.
+fn only<'t, T>(these: &'t [bool], all: impl Iterator<Item = T> + 't) -> impl Iterator<Item = T> + 't {
+    all.zip(these).filter_map(|(one, is_one)| is_one.then_some(one))
 }
 
 /// Names the content of a candidate wherever it lies. A simple signing payload is the same for every signer of an image: the

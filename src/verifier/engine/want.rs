@@ -41,7 +41,7 @@ pub(super) enum Purpose {
 /// What makes two authorities look for the same.
 #[derive(PartialEq, Eq)]
 pub(super) struct Terms {
-    signer: Signer,
+    signer: Arc<Signer>,
     log: LogRule,
     content: Content,
 }
@@ -67,13 +67,16 @@ pub(super) fn wants<'a>(
     let (mut wants, mut blocked) = (Vec::new(), Vec::new());
     for policy in policies {
         for (i, authority) in policy.parts().authorities.iter().enumerate() {
-            if let Err(cause) = signer(authority, trusted) {
-                blocked.push((*policy, i, cause));
-                continue;
-            }
+            let signer = match signer(authority, trusted) {
+                Ok(Some(signer)) => Arc::new(signer),
+                Ok(None) => continue,
+                Err(cause) => {
+                    blocked.push((*policy, i, cause));
+                    continue;
+                }
+            };
             for (content, purpose) in contents(policy, i) {
-                let Ok(Some(signer)) = signer(authority, trusted) else { continue };
-                let terms = Terms { signer, log: policy.log_rule(authority), content };
+                let terms = Terms { signer: signer.clone(), log: policy.log_rule(authority), content };
                 let asker = Asker { policy, authority: i, purpose };
                 match wants.iter_mut().find(|want: &&mut Want<'a>| *want.terms == terms) {
                     Some(want) => want.askers.push(asker),
@@ -89,7 +92,7 @@ pub(super) fn wants<'a>(
 fn contents(policy: &Policy, authority: usize) -> Vec<(Content, Purpose)> {
     let parts = policy.parts();
     let mut contents = Vec::new();
-    if parts.require.at_least > 0 {
+    if policy.wants_signature_of(authority) {
         contents.push((Content::Image { annotations: parts.annotations.clone() }, Purpose::Signature));
     }
     for (demand, attestation) in parts.attestations.iter().enumerate() {
@@ -118,7 +121,7 @@ fn signer(authority: &Authority, trusted: &TrustedRoots) -> Result<Option<Signer
 
 impl Terms {
     pub(super) fn demand(&self) -> Demand<'_> {
-        let signer = match &self.signer {
+        let signer = match &*self.signer {
             Signer::Key { key, root } => SignerDemand::Key { key, root: root.as_deref() },
             Signer::Keyless { root, identities } => SignerDemand::Keyless { root, identities },
             Signer::Certificate { roots, root, identities } => {
@@ -130,11 +133,6 @@ impl Terms {
             Content::Attestation { predicate_type } => ContentDemand::Attestation { predicate_type },
         };
         Demand { signer, log: self.log, content }
-    }
-
-    /// Whether one statement may not be enough: each is looked at.
-    pub(super) fn is_attestation(&self) -> bool {
-        matches!(self.content, Content::Attestation { .. })
     }
 }
 
@@ -154,6 +152,14 @@ impl Asker<'_> {
         }
     }
 
+    /// The index of the demand that it asks for; nothing for a signature of the image.
+    pub(super) fn demand(&self) -> Option<usize> {
+        match &self.purpose {
+            Purpose::Attestation { demand, .. } => Some(*demand),
+            Purpose::Signature => None,
+        }
+    }
+
     /// What was judged of the statements of a demand.
     pub(super) fn judged(&self, wanted: usize) -> &[Result<(), Rejection>] {
         match &self.purpose {
@@ -164,12 +170,7 @@ impl Asker<'_> {
 
     /// The name of the attestation that it asks for.
     pub(super) fn attestation(&self) -> Option<Arc<str>> {
-        match &self.purpose {
-            Purpose::Attestation { demand, .. } => {
-                self.policy.parts().attestations.get(*demand).map(|demanded| demanded.name.clone())
-            }
-            Purpose::Signature => None,
-        }
+        Some(self.policy.parts().attestations.get(self.demand()?)?.name.clone())
     }
 }
 
@@ -204,11 +205,4 @@ fn judge(
         Refusal::Refused(problem) => Rejection::AttestationRefused { name: demanded.name.to_string(), problem },
         Refusal::Failed(problem) => Rejection::PolicyError(format!("attestation {}: {problem}", demanded.name)),
     })
-}
-
-impl Want<'_> {
-    /// Whether further signatures can tell anything new.
-    pub(super) fn is_open(&self) -> bool {
-        self.terms.is_attestation() || self.verified.is_none()
-    }
 }
