@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::domain::{Rejection, Unavailable};
+use crate::signatures::Signatory;
 
 use super::model::Policy;
 use super::outcome::{AttestationOutcome, AuthorityOutcome};
@@ -11,7 +12,8 @@ use super::verdict::PolicyOutcome;
 /// Combines. `outcomes[i]` is that of authority `i`, `attestations[i]` that of the demand `i`; `None` where it is not known
 /// yet. The answer is `None` while what is known does not decide.
 ///
-/// 1. As soon as `require.atLeast` of `require.of` vouch, the signatures are enough, whatever the others would say.
+/// 1. As soon as `require.atLeast` of `require.of` vouch, by as many different signers, the signatures are enough, whatever
+///    the others would say. One signer counts once, through however many authorities.
 /// 2. As soon as that many can't vouch any more, even if all that are not known did, they are not, and the rejection is the
 ///    one that came nearest (the first of equals).
 /// 3. When all are known and those that could not find out might have made the difference, it could not find out.
@@ -50,7 +52,8 @@ pub fn signed(policy: &Policy, outcomes: &[Option<AuthorityOutcome>]) -> Option<
     let reachable = tally.vouching.saturating_add(tally.unavailable.len()).saturating_add(tally.unknown);
     if reachable < require.at_least {
         let nearest = tally.rejected.into_iter().min_by_key(|rejection| Reverse(rejection.nearness()));
-        return nearest.cloned().map(PolicyOutcome::Rejected);
+        let repeated = || tally.repeated.then(|| Rejection::SignerMismatch(ONE_SIGNER.to_owned()));
+        return nearest.cloned().or_else(repeated).map(PolicyOutcome::Rejected);
     }
     // 3.
     if tally.unknown > 0 {
@@ -67,9 +70,17 @@ fn attestation(outcome: &AttestationOutcome) -> PolicyOutcome {
     }
 }
 
+/// Why several authorities are not several signers.
+const ONE_SIGNER: &str = "the policy demands signatures by several signers, and one signer made those that its \
+                          authorities accept; one counts once";
+
 #[derive(Default)]
 struct Tally<'a> {
+    /// By different signers.
     vouching: usize,
+    signers: Vec<&'a Signatory>,
+    /// Whether one signer vouches through several authorities.
+    repeated: bool,
     rejected: Vec<&'a Rejection>,
     unavailable: Vec<&'a Unavailable>,
     unknown: usize,
@@ -80,7 +91,14 @@ impl<'a> Tally<'a> {
         let mut tally = Self::default();
         for outcome in outcomes {
             match outcome {
-                Some(AuthorityOutcome::Verified(_) | AuthorityOutcome::Trusted) => {
+                Some(AuthorityOutcome::Verified(signature)) if tally.signers.contains(&signature.signer()) => {
+                    tally.repeated = true;
+                }
+                Some(AuthorityOutcome::Verified(signature)) => {
+                    tally.signers.push(signature.signer());
+                    tally.vouching = tally.vouching.saturating_add(1);
+                }
+                Some(AuthorityOutcome::Trusted) => {
                     tally.vouching = tally.vouching.saturating_add(1);
                 }
                 Some(AuthorityOutcome::Rejected(rejection)) => tally.rejected.push(rejection),

@@ -35,4 +35,5 @@ mod roots;
 mod scoreboard;
 mod server;
 mod signatures;
+mod thresholds;
 mod trust;

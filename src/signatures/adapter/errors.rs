@@ -67,7 +67,10 @@ fn rejection(error: &Error) -> Rejection {
     match error {
         Error::SignatureInvalid(_) => Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() },
         Error::Certificate(CertificateError::NoValidAuthority { .. }) => Rejection::TrustRoot(text),
-        Error::Certificate(_) => Rejection::CertificateInvalid(format!("is refused: {text}")),
+        // What webpki adds in braces is for programmers.
+        Error::Certificate(_) => {
+            Rejection::CertificateInvalid(format!("is refused: {}", text.split(" {").next().unwrap_or_default()))
+        }
         // What is signed was compared before: the entry is about something else.
         Error::ArtifactMismatch(_) => Rejection::LogInvalid("it is about something else".to_owned()),
         Error::TransparencyLog(TransparencyLogError::UnknownLog { log_id }) => {

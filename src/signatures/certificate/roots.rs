@@ -156,7 +156,7 @@ fn refusal(error: &webpki::Error) -> Rejection {
              intermediate authority, the signature must carry that authority's certificate, or add it to roots"
                 .to_owned(),
         ),
-        error => invalid(format!("is refused: {error}")),
+        error => invalid(format!("is refused: {}", error.to_string().split(" {").next().unwrap_or_default())),
     }
 }
 
