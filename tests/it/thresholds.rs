@@ -28,7 +28,7 @@ async fn answer(sigstore: &Sigstore, authorities: &[Value], candidates: &[Candid
     registry.sign("registry.example/app", digest, candidates);
     policies.store(PolicySet::new(vec![compile("two", &spec)], BTreeMap::new()));
     let material = sigstore.trusted_root().material();
-    roots.store(TrustedRoots::new([("instance".to_owned(), Ok(material.into()))].into()));
+    roots.store(TrustedRoots::new([("instance".to_owned(), Ok(material))].into()));
     let engine = Engine::new(registry, NoCredentials, policies, roots, Defaults::default());
     let verdict = engine.verify(&question(&["registry.example/app:1"])).await.remove(0);
     verdict.findings(Mode::Enforce).first().map_or("ALLOW", |(_, finding)| finding.code())
