@@ -20,6 +20,7 @@ mod api;
 mod architecture;
 mod chart;
 mod cli;
+mod conditions;
 mod conformance;
 mod cosign;
 mod engine;
