@@ -9,6 +9,7 @@ pub mod trust;
 mod adapter;
 mod artifact;
 mod bundle;
+mod checkpoint;
 mod claim;
 mod dsse;
 mod early;

@@ -1,6 +1,7 @@
 //! The one place that names the `sigstore` crate (docs/adr/0001-sigstore-crate.md): bundles and trusted roots cross it as
 //! JSON, keys and signatures as bytes, and none of its types leave this folder.
 
+mod authorities;
 mod chain;
 mod errors;
 mod logged;
@@ -18,7 +19,8 @@ use ::sigstore::trust_root::trusted_root::{CertChain, CertificateEntry};
 use ::sigstore::trust_root::{TimestampAuthority, TrustedRoot};
 use ::sigstore::tsa::{self, verify_timestamp_for_authority};
 use ::sigstore::types::{
-    Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimeRange, TimestampToken, TsaAuthority,
+    Artifact, DerCertificate, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimeRange,
+    TimestampToken, TsaAuthority,
 };
 use ::sigstore::{VerificationPolicy, Verifier};
 use jiff::Timestamp;
@@ -58,6 +60,7 @@ impl Anchors {
         let unreadable = |e: serde_json::Error| TrustError::Unreadable(foreign(&e.to_string()));
         let mut document: Value = serde_json::from_str(text).map_err(unreadable)?;
         complete(&mut document);
+        authorities::keep_sound(&mut document).map_err(|problem| unusable(&problem))?;
         let mut root: TrustedRoot = serde_json::from_value(document).map_err(unreadable)?;
         narrow(&mut root);
         let verifier = Verifier::new(&root).map_err(|e| unusable(&e))?;
@@ -133,6 +136,12 @@ impl Anchors {
         };
         let verified = self.verifier.verify(artifact, bundle, &policy);
         let result = verified.map_err(|error| errors::explain(&error, self, bundle, now))?;
+        let certificate = bundle.signing_certificate().map(DerCertificate::as_bytes).unwrap_or_default();
+        if !self.root.ctlogs.is_empty() && transparency::is_early(certificate, now) {
+            return Err(Rejection::CertificateInvalid(
+                "is refused: it has a proof of certificate transparency of a time that is still to come".to_owned(),
+            ));
+        }
         Ok(result.verified_timestamps().to_vec())
     }
 

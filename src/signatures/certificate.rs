@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use spki::ObjectIdentifier;
 use spki::der::{Decode, Encode};
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::ExtendedKeyUsage;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
 
 use super::key::PublicKey;
 use crate::domain::text::foreign;
@@ -30,6 +30,8 @@ pub(super) struct Leaf {
     pub(super) key: PublicKey,
     /// Whether it is for signing code (extended key usage `codeSigning`).
     signs_code: bool,
+    /// Whether it says for what its key may be used; where it does, for signatures.
+    names_usage: bool,
     /// Whom it names.
     pub(super) identity: SignerIdentity,
     /// The first moment of its validity.
@@ -44,7 +46,8 @@ impl Leaf {
     /// 1. it is DER, and its key is of an accepted algorithm;
     /// 2. no extension occurs twice;
     /// 3. it has exactly one subject alternative name, of a known kind;
-    /// 4. its issuer and claims are what Fulcio writes: UTF-8, and not two different issuers.
+    /// 4. its issuer and claims are what Fulcio writes: UTF-8, and not two different issuers;
+    /// 5. its key may make signatures.
     pub(super) fn read(der: &[u8]) -> Result<Self, Rejection> {
         // 1.
         let certificate = Certificate::from_der(der).map_err(|e| invalid(format!("can't be read: {e}")))?;
@@ -57,9 +60,20 @@ impl Leaf {
             Timestamp::try_from(time.to_system_time()).map_err(|e| invalid(format!("has an impossible time: {e}")))
         };
         let (not_before, not_after) = (time(certified.validity.not_before)?, time(certified.validity.not_after)?);
+        // 5.
+        let usage = certified.get::<KeyUsage>().map_err(|e| invalid(format!("can't be read: {e}")))?;
+        if usage.is_some_and(|(_, usage)| !usage.digital_signature()) {
+            return Err(invalid("has a key that may not make signatures (keyUsage digitalSignature)"));
+        }
+        let names_usage = usage.is_some();
         let usage = certified.get::<ExtendedKeyUsage>().map_err(|e| invalid(format!("can't be read: {e}")))?;
         let signs_code = usage.is_some_and(|(_, usage)| usage.0.contains(&ID_KP_CODE_SIGNING));
-        Ok(Self { key, signs_code, identity, not_before, not_after })
+        Ok(Self { key, signs_code, names_usage, identity, not_before, not_after })
+    }
+
+    /// Whether it says of its key that it may make signatures, as every certificate of Fulcio does.
+    pub(super) fn check_usage(&self) -> Result<(), Rejection> {
+        if self.names_usage { Ok(()) } else { Err(invalid("does not say that its key may make signatures (keyUsage)")) }
     }
 
     /// Whether it was valid at a moment; both ends are inclusive (RFC 5280, section 4.1.2.5).

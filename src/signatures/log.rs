@@ -11,6 +11,7 @@ use sigstore_merkle::{hash_leaf, verify_inclusion_proof};
 use super::adapter::{
     Anchors, Checkpoint, HashAlgorithm, Hashed, Logged, LoggedVerifier, TransparencyLogEntry, is_tiled,
 };
+use super::checkpoint;
 use super::claim::{Claim, Message};
 use super::key::PublicKey;
 use crate::domain::Rejection;
@@ -144,6 +145,7 @@ fn promised(entry: &TransparencyLogEntry, time: Timestamp) -> String {
 
 fn check_proof(entry: &TransparencyLogEntry, anchors: &Anchors, now: Timestamp) -> Result<(), Rejection> {
     let Some(proof) = &entry.inclusion_proof else { return Ok(()) };
+    checkpoint::check(entry)?;
     let checkpoint = Checkpoint::from_text(proof.checkpoint.envelope())
         .map_err(|e| invalid(&format!("its checkpoint can't be read: {e}")))?;
     let (index, size) = if is_tiled(entry) {

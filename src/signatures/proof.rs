@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::adapter::{self, Signed};
 use super::certificate::{CertificateRoots, Leaf};
+use super::checkpoint;
 use super::claim::{Claim, Message, Signer};
 use super::early::EarlyEntry;
 use super::key::PublicKey;
@@ -114,7 +115,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
 
     /// 1. The signer presents itself by a certificate that names one holder.
     /// 2. There is a log entry, where the rule demands one; each is in a log that the root names and brings evidence of its own,
-    ///    which the crate demands of one of them only.
+    ///    which the crate demands of one of them only; its checkpoint says that it is that log's.
     /// 3. The crate verifies all of it under the root ([`adapter::Anchors::verify`]): the times of logs and timestamp
     ///    authorities, of which there must be one; the certificate's chain and validity at each of them; its proof of
     ///    certificate transparency, where the root names such logs; inclusion proofs, checkpoints and promises; the signature;
@@ -131,7 +132,8 @@ impl<'c, 'a> Proofs<'c, 'a> {
         if let Some(early) = self.claim.early.as_ref().filter(|_| rule != LogRule::Ignored) {
             return self.keyless_early(early, root);
         }
-        let identity = Leaf::read(leaf)?.identity;
+        let leaf = Leaf::read(leaf)?;
+        leaf.check_usage()?;
         // 2.
         let mut bundle = bundle.clone();
         if rule == LogRule::Ignored {
@@ -141,6 +143,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         for entry in &bundle.verification_material.tlog_entries {
             log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
             log::check_evidence(entry)?;
+            checkpoint::check(entry)?;
         }
         if log_entries.is_empty() {
             if rule == LogRule::Required {
@@ -155,7 +158,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         let times = root.anchors.verify(&bundle, self.signed_bytes(), self.now)?;
         // 4.
         log::check_times(&times, self.now)?;
-        Ok((Proof { log_entries, times }, identity))
+        Ok((Proof { log_entries, times }, leaf.identity))
     }
 
     /// With a log entry that the crate does not know:
@@ -172,6 +175,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
             return Err(Rejection::Internal("a certificate was there, and is not any more"));
         };
         let leaf = Leaf::read(der)?;
+        leaf.check_usage()?;
         if !self.signed(&leaf.key)? {
             return Err(Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() });
         }

@@ -25,6 +25,7 @@ mod conformance;
 mod cosign;
 mod engine;
 mod files;
+mod forgeries;
 mod fuzz;
 mod generator;
 mod image;

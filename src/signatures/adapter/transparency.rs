@@ -48,6 +48,22 @@ pub(super) fn is_promised(
     false
 }
 
+/// Whether a proof in the certificate is of a time to come. The crate does not compare them with a clock.
+pub(super) fn is_early(certificate: &[u8], now: Timestamp) -> bool {
+    let Ok(parsed) = Certificate::from_der(certificate) else { return false };
+    let extensions = parsed.tbs_certificate.extensions.unwrap_or_default();
+    let Some(list) = extensions.iter().find(|extension| extension.extn_id == SCT_LIST) else { return false };
+    let Ok(list) = OctetStringRef::from_der(list.extn_value.as_bytes()) else { return false };
+    let Some((mut rest, _)) = take_prefixed::<2>(list.as_bytes()) else { return false };
+    while let Some((one, after)) = take_prefixed::<2>(rest) {
+        rest = after;
+        if Proof::read(one).is_some_and(|proof| proof.time().is_none_or(|time| time > now)) {
+            return true;
+        }
+    }
+    false
+}
+
 impl<'a> Proof<'a> {
     fn read(bytes: &'a [u8]) -> Option<Self> {
         let (version, rest) = bytes.split_first()?;
@@ -60,6 +76,10 @@ impl<'a> Proof<'a> {
         (*version == 0).then_some(Self { log, time, extensions, algorithm: (*hash, *signing), signature })
     }
 
+    fn time(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(i64::try_from(self.time).ok()?).ok()
+    }
+
     fn holds(&self, precertificate: &[u8], issuer: &[u8], keys: &[(SigningScheme, Keyring)], now: Timestamp) -> bool {
         let scheme = match self.algorithm {
             (4, 3) => SigningScheme::EcdsaP256Sha256,
@@ -67,8 +87,7 @@ impl<'a> Proof<'a> {
             (4, 1) => SigningScheme::RsaPkcs1Sha256,
             _ => return false,
         };
-        let time = i64::try_from(self.time).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
-        let (Some(time), Ok(log)) = (time.filter(|time| *time <= now), Sha256Hash::try_from(self.log)) else {
+        let (Some(time), Ok(log)) = (self.time().filter(|time| *time <= now), Sha256Hash::try_from(self.log)) else {
             return false;
         };
         let mut keyrings = keys.iter().filter(|(other, _)| *other == scheme).map(|(_, keyring)| keyring);
