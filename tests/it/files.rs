@@ -188,7 +188,21 @@ fn the_example_policies_are_valid() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies");
     assert_eq!(
         names(&load(&examples).unwrap().policies),
-        ["development", "gitlab-images", "no-docker-hub", "production", "released-images", "trial", "vendor-images"]
+        [
+            "attested-by-github",
+            "built-on-github",
+            "built-on-gitlab",
+            "development",
+            "gitlab-images",
+            "no-docker-hub",
+            "production",
+            "released-images",
+            "signed-by-our-pki",
+            "trial",
+            "two-of-three",
+            "vendor-images",
+            "with-provenance",
+        ]
     );
 }
 
