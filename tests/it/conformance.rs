@@ -4,6 +4,7 @@
 //! is in [`Case::note`]; nothing is skipped and nothing is expected to fail.
 
 mod bundles;
+mod client;
 mod images;
 mod legacy;
 

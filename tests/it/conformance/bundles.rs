@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::{Case, identity, judge, material, now, public_good, root};
 use crate::support::corpora::corpora;
 
-const BEACON: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
-const GITHUB: &str = "https://token.actions.githubusercontent.com";
+pub(super) const BEACON: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
+pub(super) const GITHUB: &str = "https://token.actions.githubusercontent.com";
 
 fn told(answer: Result<VerifiedArtifact, Finding>) -> Result<String, Finding> {
     answer.map(|verified| verified.signer.to_string())
