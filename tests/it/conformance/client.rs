@@ -41,7 +41,7 @@ fn cry_00_the_client_answers_the_suite() {
                     .args(["--certificate-oidc-issuer", &text("issuer", GITHUB)]),
             };
             let output = command.arg(what).output().unwrap();
-            let expected = if name.ends_with("_fail") { 1 } else { 0 };
+            let expected = i32::from(name.ends_with("_fail"));
             let said = String::from_utf8_lossy(&output.stdout);
             let complained = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(expected), "{name}, {what}:\n{said}{complained}");
