@@ -8,6 +8,7 @@ pub mod outcome;
 pub mod select;
 pub mod selector;
 pub mod set;
+pub mod signers;
 pub mod verdict;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use outcome::{AttestationOutcome, AuthorityOutcome};
 pub use select::{Governing, Selection, govern, select};
 pub use selector::{LabelSelector, Labels, Requirement, SelectorOperator};
 pub use set::{BrokenPolicy, Entry, PolicySet};
+pub use signers::assign;
 pub use verdict::{
     Answer, AttestationVerdict, AuthorityVerdict, Basis, Examined, ImageVerdict, PolicyOutcome, PolicyVerdict, Report,
     Unread,

@@ -238,6 +238,20 @@ impl VerifiedSignature {
     }
 }
 
+impl Signatory {
+    /// Whether it is the same signer: the same key, or the same name by the same issuer, whatever else a certificate says of
+    /// one run of a pipeline or another.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Key(one), Self::Key(other)) => one == other,
+            (Self::Keyless(one), Self::Keyless(other)) | (Self::Certificate(one), Self::Certificate(other)) => {
+                (&one.issuer, &one.subject) == (&other.issuer, &other.subject)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Signatory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

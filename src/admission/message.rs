@@ -166,7 +166,12 @@ fn says(finding: &Finding, policy: Option<&str>) -> String {
         (Finding::Unavailable(_), Some(policy)) => format!("could not be checked against {policy}"),
         (Finding::Unavailable(_), None) => "could not be checked".into(),
         (
-            Finding::Rejected(Rejection::ImageNotFound | Rejection::PolicyError(_) | Rejection::StaticDeny),
+            Finding::Rejected(
+                Rejection::AttestationUnjudged { .. }
+                | Rejection::ImageNotFound
+                | Rejection::PolicyError(_)
+                | Rejection::StaticDeny,
+            ),
             Some(policy),
         ) => {
             format!("is refused by {policy}")

@@ -251,6 +251,11 @@ impl fmt::Display for IdentityPattern {
 }
 
 impl SubjectPattern {
+    /// Whether it accepts one subject only.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Exact(_))
+    }
+
     /// Whether it accepts a subject.
     pub fn matches(&self, subject: &str) -> bool {
         match self {

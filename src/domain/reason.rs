@@ -93,6 +93,15 @@ pub enum Rejection {
         /// Which condition does not hold.
         problem: String,
     },
+    /// A condition on a demanded statement can't be evaluated: the policy is at fault, or the statement is not what it is
+    /// written for.
+    #[error("the attestation {name} can't be judged: {problem}")]
+    AttestationUnjudged {
+        /// The name of the demand.
+        name: String,
+        /// Which condition, and why.
+        problem: String,
+    },
     /// The image reference can't be read.
     #[error("not a valid image reference: {0}")]
     BadReference(#[from] ReferenceError),
@@ -126,12 +135,14 @@ pub enum Rejection {
     #[error("the object can't be read: {0}")]
     MalformedObject(String),
     /// No statement of the demanded type by anyone who may make it.
-    #[error("no attestation {name} (type {predicate_type}) by an accepted signer; looked at {looked_at}")]
+    #[error("no attestation {name} (type {predicate_type}) by {signers}; looked at {looked_at}")]
     NoAttestation {
         /// The name of the demand.
         name: String,
         /// The predicate type.
         predicate_type: String,
+        /// Who may have made it.
+        signers: String,
         /// Where, and what was found instead.
         looked_at: String,
     },
@@ -272,7 +283,7 @@ impl Rejection {
             Self::NoSigningTime => "NO_SIGNING_TIME",
             Self::NotPinned { .. } => "NOT_PINNED",
             Self::NoAttestation { .. } | Self::OtherStatement { .. } => "NO_ATTESTATION",
-            Self::PolicyError(_) => "POLICY_ERROR",
+            Self::AttestationUnjudged { .. } | Self::PolicyError(_) => "POLICY_ERROR",
             Self::SignerMismatch(_) => "SIGNER_MISMATCH",
             Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
             Self::SignatureLimit { .. } => "SIGNATURE_LIMIT",
@@ -309,7 +320,7 @@ impl Rejection {
             Self::NoPolicy { .. } | Self::Ungoverned => Class::NoPolicy,
             Self::NoSignature { .. } | Self::NotAnImageSignature { .. } => Class::Unsigned,
             Self::NotPinned { .. } => Class::NotPinned,
-            Self::PolicyError(_) => Class::PolicyError,
+            Self::AttestationUnjudged { .. } | Self::PolicyError(_) => Class::PolicyError,
             Self::StaticDeny => Class::StaticDeny,
             Self::SignatureLimit { .. } | Self::TooManyImages { .. } | Self::TooManySignatures { .. } => {
                 Class::LimitExceeded
@@ -321,7 +332,8 @@ impl Rejection {
     /// How near a signature came to being accepted. Of several bad signatures the nearest one is reported.
     pub fn nearness(&self) -> u8 {
         match self {
-            Self::AttestationRefused { .. } => 12,
+            Self::AttestationRefused { .. } => 13,
+            Self::AttestationUnjudged { .. } => 12,
             Self::AnnotationMismatch { .. } => 11,
             Self::IdentityMismatch(_) => 10,
             Self::DigestMismatch { .. } => 9,

@@ -91,7 +91,7 @@ impl<'a> Tally<'a> {
         let mut tally = Self::default();
         for outcome in outcomes {
             match outcome {
-                Some(AuthorityOutcome::Verified(signature)) if tally.signers.contains(&signature.signer()) => {
+                Some(AuthorityOutcome::Verified(signature)) if tally.has_counted(signature.signer()) => {
                     tally.repeated = true;
                 }
                 Some(AuthorityOutcome::Verified(signature)) => {
@@ -107,6 +107,10 @@ impl<'a> Tally<'a> {
             }
         }
         tally
+    }
+
+    fn has_counted(&self, signer: &Signatory) -> bool {
+        self.signers.iter().any(|counted| counted.is(signer))
     }
 }
 

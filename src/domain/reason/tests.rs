@@ -12,7 +12,8 @@ fn next_rejection(after: Option<&Rejection>) -> Option<Rejection> {
     Some(match after {
         None => R::AnnotationMismatch { key: text(), expected: text(), found: None },
         Some(R::AnnotationMismatch { .. }) => R::AttestationRefused { name: text(), problem: text() },
-        Some(R::AttestationRefused { .. }) => R::BadReference(ReferenceError::Blank),
+        Some(R::AttestationRefused { .. }) => R::AttestationUnjudged { name: text(), problem: text() },
+        Some(R::AttestationUnjudged { .. }) => R::BadReference(ReferenceError::Blank),
         Some(R::BadReference(_)) => R::CertificateInvalid(text()),
         Some(R::CertificateInvalid(_)) => R::DigestMismatch { signed: text() },
         Some(R::DigestMismatch { .. }) => R::IdentityMismatch(mismatch()),
@@ -21,7 +22,9 @@ fn next_rejection(after: Option<&Rejection>) -> Option<Rejection> {
         Some(R::Internal(_)) => R::LogInvalid(text()),
         Some(R::LogInvalid(_)) => R::LogRequired,
         Some(R::LogRequired) => R::MalformedObject(text()),
-        Some(R::MalformedObject(_)) => R::NoAttestation { name: text(), predicate_type: text(), looked_at: text() },
+        Some(R::MalformedObject(_)) => {
+            R::NoAttestation { name: text(), predicate_type: text(), signers: text(), looked_at: text() }
+        }
         Some(R::NoAttestation { .. }) => R::NoPolicy { governing: text() },
         Some(R::NoPolicy { .. }) => R::NoSigningTime,
         Some(R::NoSigningTime) => R::NoSignature { looked_at: text() },
@@ -162,11 +165,12 @@ fn every_message_is_one_line() {
 fn the_nearest_of_several_bad_signatures_is_told_by_rank() {
     let mut ranked = rejections();
     ranked.sort_by_key(|rejection| std::cmp::Reverse(rejection.nearness()));
-    let codes: Vec<_> = ranked.iter().take(14).map(Rejection::code).collect();
+    let codes: Vec<_> = ranked.iter().take(15).map(Rejection::code).collect();
     assert_eq!(
         codes,
         [
             "ATTESTATION_REFUSED",
+            "POLICY_ERROR",
             "ANNOTATION_MISMATCH",
             "IDENTITY_MISMATCH",
             "DIGEST_MISMATCH",

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio::task::spawn_blocking;
 
 use crate::domain::{Digest, Finding, PinnedImage, Repository, Unavailable};
-use crate::policy::{Answer, AuthorityOutcome, Examined, Mode, Policy, PolicyOutcome, Unread, evaluate};
+use crate::policy::{Answer, Examined, Mode, Policy, PolicyOutcome, Unread, evaluate};
 use crate::signatures::{self, Form, TrustedRoots, VerifiedSignature};
 use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, Scope, UntrustedContent};
 
@@ -149,6 +149,7 @@ impl<'a> Search<'a> {
         let asked: Vec<(Arc<Terms>, Vec<Judge>)> = only(&open, self.wants.iter())
             .map(|want| (want.terms.clone(), want.askers.iter().map(Asker::judge).collect()))
             .collect();
+        tracing::trace!(%place, demands = asked.len(), "verifying");
         let (image, now) = (self.image.clone(), case.now());
         let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
@@ -183,7 +184,9 @@ impl<'a> Search<'a> {
                 let (policy, authority) = (asker.policy.parts().name.clone(), authority.name.clone());
                 answers.push(Answer { policy, authority, attestation: asker.attestation(), result });
             }
-            want.verified = want.verified.take().or(result.ok());
+            if let Ok(signature) = result {
+                want.keep(signature);
+            }
         }
         answers
     }
@@ -198,9 +201,7 @@ impl<'a> Search<'a> {
     /// Whether every policy accepts that is at least as strict as this.
     fn all_accept(&self, least: Mode) -> bool {
         self.policies.iter().filter(|policy| policy.parts().mode >= least).all(|policy| {
-            let verified = |want: &Want<'_>| want.verified.clone().map(AuthorityOutcome::Verified);
-            let authorities = self.each_authority(policy, verified);
-            let outcome = evaluate(policy, &authorities, &self.attestations(policy));
+            let outcome = evaluate(policy, &self.verified(policy), &self.attestations(policy));
             matches!(outcome, Some(PolicyOutcome::Accepted { .. }))
         })
     }
@@ -210,11 +211,13 @@ impl<'a> Search<'a> {
         self.wants.iter().any(|want| self.is_open(want))
     }
 
-    /// Whether further signatures may tell anything new of a want. Of attestations one may not be enough.
+    /// Whether further signatures may tell anything new of a want. One may not be enough: of attestations, and of signatures
+    /// where several signers must be found and this one may be needed for another authority.
     fn is_open(&self, want: &Want<'_>) -> bool {
         want.askers.iter().any(|asker| match asker.demand() {
             Some(demand) => self.attestation(asker.policy, demand).is_none(),
-            None => want.verified.is_none(),
+            None if want.verified.is_empty() => true,
+            None => want.terms.fits_several() && self.lacks_signers(asker.policy),
         })
     }
 

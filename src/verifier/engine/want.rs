@@ -14,8 +14,8 @@ use crate::signatures::{
 pub(super) struct Want<'a> {
     pub(super) terms: Arc<Terms>,
     pub(super) askers: Vec<Asker<'a>>,
-    /// The first signature that was verified.
-    pub(super) verified: Option<VerifiedSignature>,
+    /// Signatures of the image that were verified: the first one of each signer.
+    pub(super) verified: Vec<VerifiedSignature>,
 }
 
 /// Who asks, and what for.
@@ -80,7 +80,7 @@ pub(super) fn wants<'a>(
                 let asker = Asker { policy, authority: i, purpose };
                 match wants.iter_mut().find(|want: &&mut Want<'a>| *want.terms == terms) {
                     Some(want) => want.askers.push(asker),
-                    None => wants.push(Want { terms: Arc::new(terms), askers: vec![asker], verified: None }),
+                    None => wants.push(Want { terms: Arc::new(terms), askers: vec![asker], verified: Vec::new() }),
                 }
             }
         }
@@ -119,7 +119,29 @@ fn signer(authority: &Authority, trusted: &TrustedRoots) -> Result<Option<Signer
     }))
 }
 
+impl Want<'_> {
+    /// Keeps a signature, where it is the first one of its signer.
+    pub(super) fn keep(&mut self, signature: VerifiedSignature) {
+        let is_new = self.verified.iter().all(|kept| !kept.signer().is(signature.signer()));
+        if is_new && matches!(self.terms.content, Content::Image { .. }) {
+            self.verified.push(signature);
+        }
+    }
+}
+
 impl Terms {
+    /// Whether several signers fit.
+    pub(super) fn fits_several(&self) -> bool {
+        match &*self.signer {
+            Signer::Key { .. } => false,
+            Signer::Keyless { identities, .. } | Signer::Certificate { identities, .. } => {
+                let fits_one =
+                    |identity: &IdentityPattern| identity.issuer().is_some() && identity.subject().is_exact();
+                !matches!(identities.as_slice(), [only] if fits_one(only))
+            }
+        }
+    }
+
     pub(super) fn demand(&self) -> Demand<'_> {
         let signer = match &*self.signer {
             Signer::Key { key, root } => SignerDemand::Key { key, root: root.as_deref() },
@@ -203,6 +225,6 @@ fn judge(
     let facts = Facts::new(statement, image, verified.signer(), authority);
     demanded.conditions.iter().try_for_each(|condition| condition.check(&facts)).map_err(|refusal| match refusal {
         Refusal::Refused(problem) => Rejection::AttestationRefused { name: demanded.name.to_string(), problem },
-        Refusal::Failed(problem) => Rejection::PolicyError(format!("attestation {}: {problem}", demanded.name)),
+        Refusal::Failed(problem) => Rejection::AttestationUnjudged { name: demanded.name.to_string(), problem },
     })
 }

@@ -5,29 +5,45 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::domain::text::foreign;
-use crate::domain::{Finding, Rejection};
+use crate::domain::{Finding, Rejection, Unavailable};
 use crate::policy::{
-    Answer, AttestationDemand, AttestationOutcome, AuthorityOutcome, Examined, Matching, Mode, Policy, Unread,
+    Answer, AttestationDemand, AttestationOutcome, AuthorityOutcome, Examined, Matching, Mode, Policy, PolicyOutcome,
+    Unread, assign, signed,
 };
+use crate::signatures::VerifiedSignature;
 use crate::verifier::engine::MAX_CANDIDATES;
-use crate::verifier::engine::want::{Asker, Purpose, Want};
+use crate::verifier::engine::want::{Asker, Want};
 use crate::verifier::ports::Scope;
 
 use super::Search;
 
-/// Most types of other statements that are named where the demanded one is missing.
-const MAX_TYPES: usize = 4;
+/// Most authorities, and most types of other statements, that are named where an attestation is missing.
+const MAX_NAMED: usize = 4;
 
 impl Search<'_> {
     /// What the authorities of a policy say, after the search. Where all policies accepted before all was read, an authority
     /// that had not verified by then is not known.
     pub(in crate::verifier::engine) fn outcomes(&self, policy: &Policy) -> Vec<Option<AuthorityOutcome>> {
-        let accepted = self.all_accept(Mode::Audit);
-        self.each_authority(policy, |want| match &want.verified {
-            Some(signature) => Some(AuthorityOutcome::Verified(signature.clone())),
-            None if accepted => None,
-            None => Some(self.failure(want)),
+        let (accepted, is_signed) = (self.all_accept(Mode::Audit), self.is_signed(policy));
+        self.each_authority(policy, |want| match repeated(want) {
+            Some(verified) if is_signed => Some(verified),
+            _ if accepted => None,
+            _ => Some(self.failure(want)),
         })
+    }
+
+    /// The authorities of a policy that vouch by what has been read, and those that can't find out.
+    pub(super) fn verified(&self, policy: &Policy) -> Vec<Option<AuthorityOutcome>> {
+        self.each_authority(policy, |_| None)
+    }
+
+    /// Whether a policy that demands several signers has not found them yet.
+    pub(super) fn lacks_signers(&self, policy: &Policy) -> bool {
+        policy.parts().require.at_least > 1 && !self.is_signed(policy)
+    }
+
+    fn is_signed(&self, policy: &Policy) -> bool {
+        matches!(signed(policy, &self.verified(policy)), Some(PolicyOutcome::Accepted { .. }))
     }
 
     /// What was found of the attestations that a policy demands.
@@ -35,23 +51,37 @@ impl Search<'_> {
         (0..policy.parts().attestations.len()).map(|demand| self.attestation(policy, demand)).collect()
     }
 
-    /// The outcome of each authority whose signatures count. One whose trusted root can't be used could not find out, whatever
-    /// the registry says.
-    pub(super) fn each_authority(
+    /// The outcome of each authority whose signatures count, each by a signer of its own where that can be; `other` says that of
+    /// those for which there is none. One whose trusted root can't be used could not find out, whatever the registry says.
+    fn each_authority(
         &self,
         policy: &Policy,
-        outcome: impl Fn(&Want<'_>) -> Option<AuthorityOutcome>,
+        other: impl Fn(&Want<'_>) -> Option<AuthorityOutcome>,
     ) -> Vec<Option<AuthorityOutcome>> {
-        let is_mine = |asker: &Asker<'_>, i| {
-            std::ptr::eq(asker.policy, policy) && asker.authority == i && matches!(asker.purpose, Purpose::Signature)
+        let wants: Vec<Option<&Want<'_>>> =
+            (0..policy.parts().authorities.len()).map(|authority| self.want(policy, authority)).collect();
+        let found: Vec<Vec<&VerifiedSignature>> =
+            wants.iter().map(|want| want.iter().flat_map(|want| &want.verified).collect()).collect();
+        let chosen = assign(&found, |one, other| one.signer().is(other.signer()));
+        let outcome = |(authority, (want, chosen)): (usize, (Option<&Want<'_>>, Option<&VerifiedSignature>))| {
+            let verified = || chosen.map(|signature| AuthorityOutcome::Verified(signature.clone()));
+            self.blocked(policy, authority).or_else(verified).or_else(|| other(want?))
         };
-        let asked = |want: &&Want<'_>, i| want.askers.iter().any(|asker| is_mine(asker, i));
-        let blocked = |i| {
-            let mut blocked = self.blocked.iter().filter(|(other, at, _)| std::ptr::eq(*other, policy) && *at == i);
-            blocked.next().map(|(_, _, cause)| AuthorityOutcome::Unavailable(cause.clone()))
+        wants.into_iter().zip(chosen).enumerate().map(outcome).collect()
+    }
+
+    /// What is looked for as the signature by one authority, where that counts.
+    fn want(&self, policy: &Policy, authority: usize) -> Option<&Want<'_>> {
+        let is_asker = |asker: &Asker<'_>| {
+            std::ptr::eq(asker.policy, policy) && asker.authority == authority && asker.demand().is_none()
         };
-        let each = |i| blocked(i).or_else(|| self.wants.iter().find(|want| asked(want, i)).and_then(&outcome));
-        (0..policy.parts().authorities.len()).map(|i| policy.wants_signature_of(i).then(|| each(i)).flatten()).collect()
+        self.wants.iter().find(|want| want.askers.iter().any(is_asker))
+    }
+
+    fn blocked(&self, policy: &Policy, authority: usize) -> Option<AuthorityOutcome> {
+        let is_it = |(other, at, _): &&(&Policy, usize, Unavailable)| std::ptr::eq(*other, policy) && *at == authority;
+        let blocked = self.blocked.iter().filter(|_| policy.wants_signature_of(authority)).find(is_it);
+        blocked.map(|(_, _, cause)| AuthorityOutcome::Unavailable(cause.clone()))
     }
 
     /// What was found of one demanded attestation; nothing while more may be found that matters.
@@ -125,18 +155,23 @@ impl Search<'_> {
         Rejection::NoAttestation {
             name: demanded.name.to_string(),
             predicate_type: foreign(&demanded.predicate_type),
+            signers: signers(policy, demanded),
             looked_at: format!("{}{instead}", self.places()),
         }
     }
 
-    /// Why something was not found: what could not be read may hold it, and so may what was too much to look at. Of several
-    /// rejections the one that came nearest is told, then the first by where it lies; the order of arrival is chance.
+    /// Why something was not found: what could not be read may hold it, and so may what was too much to look at. A signer who
+    /// stands for another authority is told as that. Of several rejections the one that came nearest is told, then the first by
+    /// where it lies; the order of arrival is chance.
     fn failure(&self, want: &Want<'_>) -> AuthorityOutcome {
         if let Some(unread) = self.first_unread() {
             return AuthorityOutcome::Unavailable(unread.cause.clone());
         }
         if self.too_many {
             return AuthorityOutcome::Rejected(Rejection::TooManySignatures { limit: MAX_CANDIDATES });
+        }
+        if let Some(repeated) = repeated(want) {
+            return repeated;
         }
         let rejections = self.examined.iter().filter_map(|found| Some((rejection(want, found)?, &found.origin)));
         let nearest = rejections.min_by_key(|(r, at)| (Reverse(r.nearness()), at.place as u8, at.manifest, at.layer));
@@ -163,9 +198,14 @@ impl Search<'_> {
     }
 }
 
+/// The signature for an authority whose every signer stands for another one.
+fn repeated(want: &Want<'_>) -> Option<AuthorityOutcome> {
+    want.verified.first().cloned().map(AuthorityOutcome::Verified)
+}
+
 /// Why a candidate is not the signature that is wanted.
 fn rejection<'e>(want: &Want<'_>, found: &'e Examined) -> Option<&'e Rejection> {
-    let asker = want.askers.iter().find(|asker| matches!(asker.purpose, Purpose::Signature))?;
+    let asker = want.askers.iter().find(|asker| asker.demand().is_none())?;
     let authority = asker.policy.parts().authorities.get(asker.authority)?;
     let is_mine = |answer: &&Answer| {
         answer.policy == asker.policy.parts().name && answer.authority == authority.name && answer.attestation.is_none()
@@ -181,7 +221,20 @@ fn nearest<'r>(rejections: impl Iterator<Item = &'r Rejection>) -> Option<&'r Re
     rejections.min_by_key(|rejection| (Reverse(rejection.nearness()), rejection.to_string()))
 }
 
-/// `; there are statements of other types: A, B`
+/// Who may have made a statement: one by all that is looked for, several by their names.
+fn signers(policy: &Policy, demanded: &AttestationDemand) -> String {
+    let authorities = demanded.authorities.iter().filter_map(|i| policy.parts().authorities.get(*i));
+    let authorities: Vec<_> = authorities.map(|authority| (&*authority.name, authority.trust.seeks())).collect();
+    match authorities.as_slice() {
+        [(name, Some(seeks))] => format!("authority {name}, {seeks}"),
+        several => {
+            let names: Vec<_> = several.iter().map(|(name, _)| *name).collect();
+            format!("any of the authorities {}", listed(&names))
+        }
+    }
+}
+
+/// `; found statements of other types: A, B`
 fn other_types(others: &[&Rejection]) -> String {
     let types: BTreeSet<&str> = others
         .iter()
@@ -190,10 +243,17 @@ fn other_types(others: &[&Rejection]) -> String {
             _ => None,
         })
         .collect();
-    let named: Vec<&str> = types.iter().copied().take(MAX_TYPES).collect();
-    match types.len().saturating_sub(MAX_TYPES) {
-        _ if named.is_empty() => String::new(),
-        0 => format!("; found statements of other types: {}", named.join(", ")),
-        more => format!("; found statements of other types: {} and {more} more", named.join(", ")),
+    match types.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => String::new(),
+        types => format!("; found statements of other types: {}", listed(types)),
+    }
+}
+
+/// The first ones by name, the others by number.
+fn listed(all: &[&str]) -> String {
+    let (first, others) = all.split_at(all.len().min(MAX_NAMED));
+    match others.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
