@@ -16,6 +16,11 @@ use crate::support::verifier::{
     signature,
 };
 
+#[path = "engine/attestations.rs"]
+mod attestations;
+#[path = "engine/keyless.rs"]
+mod keyless;
+
 const APP: &str = "registry.example/app";
 const APP_V1: &str = "registry.example/app:v1";
 

@@ -10,6 +10,8 @@ use serde_json::json;
 use crate::support::registry::{Auth, Pushed, TestRegistry};
 use crate::support::signer::{self, Blob, SimpleSigning, Stored};
 
+#[path = "registry/attestations.rs"]
+mod attestations;
 #[path = "registry/hostile.rs"]
 mod hostile;
 #[path = "registry/lookup.rs"]

@@ -9,7 +9,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use sealgate::api;
 use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
 use sealgate::policy::{Entry, Labels, PolicySet};
-use sealgate::signatures::{Candidate, RootsCell};
+use sealgate::signatures::{Candidate, RootsCell, TrustedRoots};
 use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry, Scope};
 use sealgate::verifier::{Defaults, Engine, ImageVerdict, Mode, PolicyCell, Question};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ use tokio::sync::{Barrier, Notify};
 use tokio::time::Instant;
 
 use super::signer::{SigningKey, bundle_candidate, payload, statement};
+use super::sigstore::{Identity, Sigstore};
 
 /// How long a question may take. Tests that wait for it run on a paused clock.
 pub const PATIENCE: Duration = Duration::from_secs(9);
@@ -26,6 +27,7 @@ pub const PATIENCE: Duration = Duration::from_secs(9);
 pub struct World {
     pub registry: FakeRegistry,
     pub policies: PolicyCell,
+    pub roots: RootsCell,
     pub defaults: Defaults,
 }
 
@@ -82,14 +84,18 @@ impl World {
         self.policies.store(PolicySet::new(entries, BTreeMap::new()));
     }
 
+    /// The trusted roots from now on; those with a reason can't be used.
+    pub fn trust(&self, roots: &[(&str, Result<&Sigstore, &str>)]) {
+        let root = |(name, root): &(&str, Result<&Sigstore, &str>)| {
+            let material = root.map(|sigstore| sigstore.trusted_root().material()).map_err(str::to_owned);
+            ((*name).to_owned(), material)
+        };
+        self.roots.store(TrustedRoots::new(roots.iter().map(root).collect()));
+    }
+
     pub async fn ask(&self, images: &[&str]) -> Vec<ImageVerdict> {
-        let engine = Engine::new(
-            self.registry.clone(),
-            NoCredentials,
-            self.policies.clone(),
-            RootsCell::default(),
-            self.defaults,
-        );
+        let engine =
+            Engine::new(self.registry.clone(), NoCredentials, self.policies.clone(), self.roots.clone(), self.defaults);
         engine.verify(&question(images)).await
     }
 
@@ -185,11 +191,12 @@ impl Registry for FakeRegistry {
         &'a self,
         image: &'a PinnedImage,
         at: &'a Repository,
-        _scope: Scope,
+        scope: Scope,
         _access: &'a Access,
     ) -> BoxStream<'a, Evidence> {
         let mut script = self.script();
-        script.calls.push(format!("evidence {at}"));
+        let attestations = if scope == Scope::Attestations { " and attestations" } else { "" };
+        script.calls.push(format!("evidence {at}{attestations}"));
         let steps = script.evidence.get(&(at.to_string(), *image.digest())).cloned().unwrap_or_default();
         let happen = async |step| match step {
             Step::Found(evidence) => evidence,
@@ -230,10 +237,24 @@ pub fn policy(name: &str, images: &[&str], keys: &[&SigningKey]) -> Entry {
 
 /// The same with other members of the spec set.
 pub fn policy_with(name: &str, images: &[&str], keys: &[&SigningKey], members: &Value) -> Entry {
-    let authority =
-        |(name, key): (char, &&SigningKey)| json!({"name": name.to_string(), "key": {"publicKey": key.pem()}});
-    let authorities: Vec<Value> = ('a'..).zip(keys).map(authority).collect();
+    let authorities: Vec<Value> = ('a'..).zip(keys).map(|(name, key)| by_key(&name.to_string(), key)).collect();
+    policy_by(name, images, &authorities, members)
+}
+
+/// A policy with any authorities.
+pub fn policy_by(name: &str, images: &[&str], authorities: &[Value], members: &Value) -> Entry {
     entry(name, json!({"match": {"images": images}, "authorities": authorities}), members)
+}
+
+/// An authority with a key.
+pub fn by_key(name: &str, key: &SigningKey) -> Value {
+    json!({"name": name, "key": {"publicKey": key.pem()}})
+}
+
+/// An authority with one identity, under the trusted root of this name.
+pub fn keyless(name: &str, identity: &Identity, root: &str) -> Value {
+    let identity = json!({"issuer": identity.issuer, "subject": identity.subject});
+    json!({"name": name, "keyless": {"trustedRoot": root, "identities": [identity]}})
 }
 
 /// A policy with a static authority.

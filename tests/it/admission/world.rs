@@ -14,7 +14,7 @@ use sealgate::api;
 use sealgate::domain::workload::KindTable;
 use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
 use sealgate::policy::{Defaults, PolicyCell, PolicySet};
-use sealgate::signatures::RootsCell;
+use sealgate::signatures::{Candidate, RootsCell, TrustedRoots};
 use sealgate::telemetry::Metrics;
 use sealgate::verifier::Engine;
 use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry, Scope};
@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::support::builders::Review;
 use crate::support::signer::{SigningKey, payload};
+use crate::support::sigstore::Sigstore;
 
 /// What a repository's first path segment says about its images.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub(crate) struct FakeRegistry {
     calls: Arc<AtomicUsize>,
     /// Tags that name another manifest than at first, which nobody has signed.
     moved: Arc<Mutex<HashMap<String, Digest>>>,
+    /// What lies beside the images of `registry.example/stored`.
+    stored: Arc<Mutex<Vec<Candidate>>>,
 }
 
 impl FakeRegistry {
@@ -94,6 +97,10 @@ impl Registry for FakeRegistry {
                 let signed = self.key.simple_signing(&payload(image.digest())).candidate();
                 stream::iter([Evidence::Candidate(signed)]).boxed()
             }
+            "stored" => {
+                let stored: Vec<_> = self.stored.lock().unwrap().iter().cloned().map(Evidence::Candidate).collect();
+                stream::iter(stored).boxed()
+            }
             "foreign" => {
                 let signed = SigningKey::new().simple_signing(&payload(image.digest())).candidate();
                 stream::iter([Evidence::Candidate(signed)]).boxed()
@@ -118,6 +125,7 @@ pub(crate) struct World {
     pub(crate) metrics: Metrics,
     pub(crate) key: Arc<SigningKey>,
     policies: PolicyCell,
+    roots: RootsCell,
     registry: FakeRegistry,
 }
 
@@ -147,11 +155,12 @@ impl World {
     /// The policies are not loaded yet.
     pub(crate) fn without_policies(settings: Settings, defaults: Defaults) -> Self {
         let key = Arc::new(SigningKey::new());
-        let (policies, metrics) = (PolicyCell::default(), Metrics::new());
-        let registry = FakeRegistry { key: Arc::clone(&key), calls: Arc::default(), moved: Arc::default() };
-        let engine = Engine::new(registry.clone(), NoKeychain, policies.clone(), RootsCell::default(), defaults);
+        let (policies, roots, metrics) = (PolicyCell::default(), RootsCell::default(), Metrics::new());
+        let (calls, moved, stored) = Default::default();
+        let registry = FakeRegistry { key: Arc::clone(&key), calls, moved, stored };
+        let engine = Engine::new(registry.clone(), NoKeychain, policies.clone(), roots.clone(), defaults);
         let admission = Admission::new(engine, settings, metrics.clone());
-        Self { admission, metrics, key, policies, registry }
+        Self { admission, metrics, key, policies, roots, registry }
     }
 
     /// The spec of a policy that demands `ci-key`.
@@ -166,6 +175,17 @@ impl World {
     pub(crate) fn policies(&self, policies: &[(&str, Value)]) {
         let entries = policies.iter().map(|(name, spec)| api::compile(name, spec)).collect();
         self.policies.store(PolicySet::new(entries, std::iter::empty().collect()));
+    }
+
+    /// What lies beside the images of `registry.example/stored` from now on.
+    pub(crate) fn store(&self, candidates: &[Candidate]) {
+        *self.registry.stored.lock().unwrap() = candidates.to_vec();
+    }
+
+    /// The one trusted root there is from now on.
+    pub(crate) fn trust(&self, name: &str, root: Result<&Sigstore, &str>) {
+        let material = root.map(|sigstore| sigstore.trusted_root().material()).map_err(str::to_owned);
+        self.roots.store(TrustedRoots::new([(name.to_owned(), material)].into()));
     }
 
     /// Where the policies are.
