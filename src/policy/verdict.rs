@@ -110,6 +110,8 @@ pub struct Report {
     pub examined: Vec<Examined>,
     /// What could not be read.
     pub unread: Vec<Unread>,
+    /// How many signatures were verified: one that lies in two places, once.
+    pub checks: usize,
 }
 
 /// One piece of signature material that was looked at.

@@ -51,6 +51,7 @@ pub(super) fn report(ground: Ground<'_>) -> Report {
         search.unread.sort_by_key(|unread| (unread.place.map_or(u8::MAX, |p| p as u8), unread.cause.to_string()));
         report.examined.append(&mut search.examined);
         report.unread.append(&mut search.unread);
+        report.checks = report.checks.saturating_add(search.checks);
     }
     report
 }

@@ -33,6 +33,8 @@ pub(super) struct Search<'a> {
     seen: HashMap<Digest, usize>,
     pub(super) examined: Vec<Examined>,
     pub(super) unread: Vec<Unread>,
+    /// How often a candidate was verified.
+    pub(super) checks: usize,
     too_many: bool,
     /// Whether it has ended: what was not found by then will not be.
     complete: bool,
@@ -50,10 +52,10 @@ impl<'a> Search<'a> {
         trusted: &TrustedRoots,
     ) -> Self {
         let (wants, blocked) = wants(&policies, trusted);
-        let (seen, examined, unread) = Default::default();
+        let (seen, examined, unread, checks) = Default::default();
         let (too_many, complete, left, enforced) = (false, false, MAX_CANDIDATES, false);
         let mut search =
-            Self { image, at, policies, wants, blocked, seen, examined, unread, too_many, complete, left, enforced };
+            Self { image, at, policies, wants, blocked, seen, examined, unread, checks, too_many, complete, left, enforced };
         search.enforced = search.is_enforced();
         search
     }
@@ -149,7 +151,7 @@ impl<'a> Search<'a> {
         let asked: Vec<(Arc<Terms>, Vec<Judge>)> = only(&open, self.wants.iter())
             .map(|want| (want.terms.clone(), want.askers.iter().map(Asker::judge).collect()))
             .collect();
-        tracing::trace!(%place, demands = asked.len(), "verifying");
+        self.checks = self.checks.saturating_add(1);
         let (image, now) = (self.image.clone(), case.now());
         let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
