@@ -54,8 +54,21 @@ impl<'a> Search<'a> {
         let (wants, blocked) = wants(&policies, trusted);
         let (seen, examined, unread, checks) = Default::default();
         let (too_many, complete, left, enforced) = (false, false, MAX_CANDIDATES, false);
-        let mut search =
-            Self { image, at, policies, wants, blocked, seen, examined, unread, checks, too_many, complete, left, enforced };
+        let mut search = Self {
+            image,
+            at,
+            policies,
+            wants,
+            blocked,
+            seen,
+            examined,
+            unread,
+            checks,
+            too_many,
+            complete,
+            left,
+            enforced,
+        };
         search.enforced = search.is_enforced();
         search
     }

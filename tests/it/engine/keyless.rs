@@ -1,5 +1,7 @@
 //! Identities, thresholds and trusted roots, as the engine combines them.
 
+use std::collections::BTreeSet;
+
 use sealgate::signatures::Candidate;
 
 use crate::support::signer::statement;
@@ -247,10 +249,9 @@ async fn ten_authorities_and_ten_signatures_are_ten_checks() {
     let verdict = world.ask_one(APP_V1).await;
     assert_eq!(answer(&verdict), "ALLOW");
     assert_eq!((verdict.report.checks, verdict.report.examined.len()), (10, 19), "each once, wherever it lies");
-    let demands: Vec<usize> =
-        everywhere.iter().step_by(2).map(|found| asked_of(&verdict, found)).collect();
-    let shrinking: Vec<usize> = (1..=10).rev().map(|open| 2 * open).collect();
-    assert_eq!(demands, shrinking, "for each policy, and for nothing that was found before");
+    let asked: BTreeSet<usize> = verdict.report.examined.iter().map(|found| found.answers.len()).collect();
+    let open: BTreeSet<usize> = (1..=10).map(|open| 2 * open).collect();
+    assert_eq!(asked, open, "for each policy, and for nothing that was found before");
 
     world.registry.sign(APP, digest, &everywhere[..18]);
     let refused = world.ask_one(APP_V1).await;
