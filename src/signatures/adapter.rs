@@ -95,6 +95,14 @@ impl Anchors {
         log.map(|log| log.base_url.as_str())
     }
 
+    /// Since when and until when the root trusts the log of an entry; nothing where it does not say.
+    pub(super) fn log_window(&self, entry: &TransparencyLogEntry) -> (Option<Timestamp>, Option<Timestamp>) {
+        let is_its = |id: &[u8]| id == entry.log_id.key_id.as_bytes();
+        let logs = self.root.tlogs.iter().filter(|log| is_its(log.log_id.key_id.as_bytes()));
+        let windows: Vec<TimeRange> = logs.filter_map(|log| log.public_key.valid_for).collect();
+        (windows.iter().map(|window| window.start).max(), windows.iter().filter_map(|window| window.end).min())
+    }
+
     /// The times of all timestamps of a bundle. Where the root names no timestamp authority they are no source of time.
     pub(super) fn timestamps(&self, bundle: &Bundle, signature: &[u8]) -> Result<Vec<Timestamp>, Rejection> {
         let tokens = &bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;

@@ -83,12 +83,14 @@ pub(super) fn check_inclusion(
         (None, _) => None,
         (Some(_), None) => return Err(invalid("it has a promise without a time")),
         (Some(promise), Some(time)) => {
-            if !anchors.promises(
-                entry,
-                time,
-                promised(entry, time).as_bytes(),
-                promise.signed_entry_timestamp.as_bytes(),
-            ) {
+            let (start, end) = anchors.log_window(entry);
+            if start.is_some_and(|start| time < start) || end.is_some_and(|end| time > end) {
+                return Err(invalid(&format!(
+                    "its promise is of {time}, when the trusted root does not trust its log"
+                )));
+            }
+            let signature = promise.signed_entry_timestamp.as_bytes();
+            if !anchors.promises(entry, time, promised(entry, time).as_bytes(), signature) {
                 return Err(invalid("the log did not sign its promise (signed entry timestamp)"));
             }
             Some(time)
@@ -107,6 +109,38 @@ pub(super) fn check_evidence(entry: &TransparencyLogEntry) -> Result<(), Rejecti
         (Some(_), _) => Ok(()),
         (None, Some(_)) if !is_tiled(entry) => Ok(()),
         (None, _) => Err(invalid("it has no proof that the log has it")),
+    }
+}
+
+/// Whether the root trusted the log when it recorded the entry. A promise tells when that was, and is held to the window of the
+/// log's key. Without one the entry may be of any time between the signature and now:
+///
+/// 1. the window has begun;
+/// 2. where it has ended, the signature is proven to be older than the end.
+pub(super) fn check_window(
+    entry: &TransparencyLogEntry,
+    anchors: &Anchors,
+    times: &[Timestamp],
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    if entry.inclusion_promise.is_some() && entry.integrated_time.is_some() && !is_tiled(entry) {
+        return Ok(());
+    }
+    let (start, end) = anchors.log_window(entry);
+    // 1.
+    if let Some(start) = start.filter(|start| now < *start) {
+        return Err(invalid(&format!("the trusted root trusts its log from {start} on")));
+    }
+    // 2.
+    let Some(end) = end else { return Ok(()) };
+    match times.iter().min() {
+        Some(first) if *first > end => Err(invalid(&format!(
+            "the trusted root trusts its log until {end}, and the signature is not proven to be older than {first}"
+        ))),
+        None if now > end => Err(invalid(&format!(
+            "the trusted root trusts its log until {end}, and nothing proves that the signature is older"
+        ))),
+        _ => Ok(()),
     }
 }
 

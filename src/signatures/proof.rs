@@ -120,7 +120,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
     ///    authorities, of which there must be one; the certificate's chain and validity at each of them; its proof of
     ///    certificate transparency, where the root names such logs; inclusion proofs, checkpoints and promises; the signature;
     ///    and that each entry is about this signature.
-    /// 4. No time is later than now.
+    /// 4. No time is later than now, and each log was trusted when it recorded its entry.
     fn keyless(&self, root: &TrustMaterial, rule: LogRule) -> Result<(Proof, SignerIdentity), Rejection> {
         // 1.
         let (Signer::Certificate { leaf, .. }, Some(bundle)) = (self.claim.signer(), &self.claim.bundle) else {
@@ -158,6 +158,8 @@ impl<'c, 'a> Proofs<'c, 'a> {
         let times = root.anchors.verify(&bundle, self.signed_bytes(), self.now)?;
         // 4.
         log::check_times(&times, self.now)?;
+        let entries = &bundle.verification_material.tlog_entries;
+        entries.iter().try_for_each(|entry| log::check_window(entry, &root.anchors, &times, self.now))?;
         Ok((Proof { log_entries, times }, leaf.identity))
     }
 
@@ -227,8 +229,8 @@ impl<'c, 'a> Proofs<'c, 'a> {
     /// 1. log entries are not looked at where the rule says so;
     /// 2. each log entry is about this signature;
     /// 3. without a trusted root nothing more can be told, and nothing is;
-    /// 4. each entry is proven to be in its log, each timestamp to be by an authority of the root, and none is of a time to
-    ///    come;
+    /// 4. each entry is proven to be in its log, which was trusted then, each timestamp to be by an authority of the root, and
+    ///    none is of a time to come;
     /// 5. there is an entry, where the rule demands one.
     fn evidence(&self, by: By<'_>, root: Option<&TrustMaterial>, rule: LogRule) -> Result<Proof, Rejection> {
         let none = || if rule == LogRule::Required { Err(Rejection::LogRequired) } else { Ok(Proof::default()) };
@@ -250,6 +252,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         }
         proof.times.extend(root.anchors.timestamps(bundle, &self.claim.signature)?);
         log::check_times(&proof.times, self.now)?;
+        entries.iter().try_for_each(|entry| log::check_window(entry, &root.anchors, &proof.times, self.now))?;
         // 5.
         match rule {
             LogRule::Required if proof.log_entries.is_empty() => Err(Rejection::LogRequired),

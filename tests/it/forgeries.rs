@@ -3,6 +3,8 @@
 mod authorities;
 mod certificates;
 mod checkpoints;
+mod logs;
+mod times;
 
 use std::sync::Arc;
 
@@ -170,6 +172,12 @@ fn bad_entry(answer: &Answer) {
 #[track_caller]
 fn bad_time(answer: &Answer) {
     denied(answer, "TIMESTAMP_INVALID", Class::BadSignature);
+}
+
+/// Refused as signed at no proven time.
+#[track_caller]
+fn without_time(answer: &Answer) {
+    denied(answer, "NO_SIGNING_TIME", Class::BadSignature);
 }
 
 /// Refused as vouched for by nobody who is trusted.
