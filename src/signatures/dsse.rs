@@ -104,6 +104,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// The subjects that are named by SHA-256, of which there must be one. Those that are named by other digests only are some
+/// other thing; one without any digest is none, and the statement that has it means nothing (in-toto/attestation, `spec/v1`).
 fn subjects(listed: Value) -> Result<Vec<Subject>, Rejection> {
     let Value::Array(listed) = listed else {
         return Err(malformed("the in-toto statement's subject is no list"));
@@ -118,6 +120,9 @@ fn subjects(listed: Value) -> Result<Vec<Subject>, Rejection> {
             .map_err(|e| malformed(&format!("the in-toto statement's subject: {e}")))?;
         if resource.digest.len() > MAX_DIGESTS {
             return limit("digests of a subject", resource.digest.len(), MAX_DIGESTS);
+        }
+        if resource.digest.is_empty() {
+            return Err(malformed("the in-toto statement has a subject without a digest"));
         }
         let Some(hex) = resource.digest.get("sha256") else { continue };
         let digest =

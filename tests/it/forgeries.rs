@@ -3,7 +3,10 @@
 mod authorities;
 mod certificates;
 mod checkpoints;
+mod early;
+mod envelopes;
 mod logs;
+mod statements;
 mod times;
 
 use std::sync::Arc;
@@ -154,6 +157,12 @@ fn denied(answer: &Answer, code: &str, class: Class) {
         Ok(verified) => panic!("verified: {verified:?}"),
         Err(finding) => assert_eq!((finding.code(), finding.class()), (code, class), "{finding:?}"),
     }
+}
+
+/// Refused as what can't be read.
+#[track_caller]
+fn malformed(answer: &Answer) {
+    denied(answer, "SIGNATURE_MALFORMED", Class::BadSignature);
 }
 
 /// Refused as a bad certificate.

@@ -48,6 +48,7 @@ fn pol_05_a_glob_is_no_pattern() {
     {
         assert!(!accepts(&glob, &signer(Some(ISSUER), subject, &[])), "{subject}");
     }
+    assert!(accepts(&glob, &signer(Some(ISSUER), "https://github.com/org/*", &[])));
     assert!(accepts(&exact(ISSUER, MAIN), &signer(Some(ISSUER), MAIN, &[])));
     let [warning] = glob.warnings().try_into().unwrap();
     assert!(warning.contains("subject: is compared byte by byte") && warning.contains("subjectRegExp"), "{warning}");

@@ -57,6 +57,8 @@ pub enum Kind {
     Dsse,
     /// `intoto` 0.0.2, of the first generation
     Intoto,
+    /// `intoto` 0.0.1, which cosign before 2.2 made beside layers
+    EarlyIntoto,
     /// `hashedrekord` 0.0.2, of the second generation
     HashedRekordV2,
     /// `dsse` 0.0.2, which early logs of the second generation had
@@ -147,6 +149,9 @@ impl Signed {
                 },
                 "hash": envelope_hash, "payloadHash": payload_hash,
             }}}),
+            Kind::EarlyIntoto => json!({"apiVersion": "0.0.1", "kind": "intoto", "spec": {
+                "content": {"hash": envelope_hash, "payloadHash": payload_hash}, "publicKey": verifier,
+            }}),
             Kind::HashedRekordV2 => {
                 json!({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": {
                     "data": {"algorithm": hash.bundle_name(), "digest": STANDARD.encode(digest)},
