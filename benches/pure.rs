@@ -1,4 +1,6 @@
-//! The pure parts of a review, one by one.
+//! The pure parts of a review, one by one, and beside them what the `sigstore` crate alone takes for the same bundle.
+//!
+//! What has a limit is set against it at the end: at least compare within one run, absolute times are those of the machine.
 #![allow(
     missing_docs,
     clippy::arithmetic_side_effects,
@@ -14,38 +16,68 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
+use jiff::Timestamp;
 use sealgate::admission::review::Review;
 use sealgate::api;
-use sealgate::domain::{Digest, ImageReference};
+use sealgate::domain::{Digest, IdentityParts, IdentityPattern, ImageReference, PinnedImage};
+use sealgate::policy::condition::{Condition, Facts};
 use sealgate::policy::{PolicySet, govern, select};
-use serde_json::json;
+use sealgate::signatures::{
+    Candidate, ContentDemand, Demand, LogRule, SignerDemand, TrustMaterial, VerifiedSignature, verify,
+};
+use serde_json::{Value, json};
+use sigstore::trust_root::TrustedRoot;
+use sigstore::types::{Artifact, Bundle, Sha256Hash};
+use sigstore::{VerificationPolicy, Verifier};
 
 #[path = "../tests/support.rs"]
 mod support;
 
 use support::builders::{self, pod};
-use support::signer::{SigningKey, payload, verify_by_key};
+use support::signer::{SigningKey, payload, statement};
+use support::sigstore::{Content, Identity, NOW, Signing, Sigstore};
 
 const IMAGE: &str = "registry.gitlab.com/acme/app:1.4.2";
+const MANIFEST: &[u8] = b"an image manifest";
+const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+
+const BARE: &str = "keyless bundle, the crate alone";
+const KEYLESS: &str = "keyless bundle";
+const KEY_BUNDLE: &str = "bundle by a key, no log";
+const KEY_LAYER: &str = "layer by a key, no log";
+const SELECT: &str = "policies: select among 1000";
+const CONDITION: &str = "condition: check";
+
+fn main() {
+    benches();
+    limits();
+}
+
+criterion_group!(benches, references, policies, reviews, keyless, keys, conditions);
 
 fn references(c: &mut Criterion) {
     c.bench_function("reference: parse", |b| b.iter(|| ImageReference::parse(black_box(IMAGE)).unwrap()));
 }
 
+/// 1000 policies, each of which accepts 50 identities by expressions.
 fn policies(c: &mut Criterion) {
-    let pem = SigningKey::new().pem();
-    let entries = (0..1000).map(|n| {
-        let authority = json!({"name": "key", "key": {"publicKey": pem}});
+    let document = |n: usize| {
+        let expression = |i| json!({"issuer": "https://gitlab.com", "subjectRegExp": format!("https://gitlab\\.com/team-{n}/app-{i}(-[a-z]+)*//\\.gitlab-ci\\.yml@refs/tags/v[0-9]+\\.[0-9]+")});
+        let identities: Vec<Value> = (0..50).map(expression).collect();
         let images = [format!("registry.gitlab.com/team-{n}/**"), format!("*.example/{n}/*/app")];
-        api::compile(&format!("policy-{n}"), &json!({"match": {"images": images}, "authorities": [authority]}))
+        json!({"match": {"images": images}, "authorities": [{"name": "ci", "keyless": {"identities": identities}}]})
+    };
+    let documents: Vec<Value> = (0..1000).map(document).collect();
+    let read = || documents.iter().enumerate().map(|(n, it)| api::compile(&format!("policy-{n}"), it)).collect();
+    c.benchmark_group("policies").sample_size(10).bench_function("read 1000 of 50 expressions", |b| {
+        b.iter(|| PolicySet::new(read(), BTreeMap::new()));
     });
-    let set = PolicySet::new(entries.collect(), BTreeMap::new());
-    let image = ImageReference::parse(IMAGE).unwrap();
-    c.bench_function("policies: select among 1000", |b| {
-        b.iter(|| select(&govern(&set, "shop").unwrap(), black_box(&image), None));
-    });
+    let set = PolicySet::new(read(), BTreeMap::new());
+    let image = ImageReference::parse("registry.gitlab.com/team-500/app:1").unwrap();
+    c.bench_function(SELECT, |b| b.iter(|| select(&govern(&set, "shop").unwrap(), black_box(&image), None)));
 }
 
 fn reviews(c: &mut Criterion) {
@@ -57,15 +89,128 @@ fn reviews(c: &mut Criterion) {
     });
 }
 
-fn signatures(c: &mut Criterion) {
-    let key = SigningKey::new();
-    let image = ImageReference::parse(IMAGE).unwrap().pin(b"manifest");
-    let candidate = key.simple_signing(&payload(&Digest::of(b"manifest"))).candidate();
-    let (public, annotations) = (key.public(), BTreeMap::new());
-    c.bench_function("signature: verify ECDSA P-256", |b| {
-        b.iter(|| verify_by_key(black_box(&candidate), &image, &public, &annotations).unwrap());
+/// A bundle with a certificate, a receipt, an entry of Rekor v1 and a timestamp.
+fn keyless(c: &mut Criterion) {
+    let sigstore = Sigstore::new("bench");
+    let signing = sigstore.keyless(&Identity::gitlab(), Content::statement(&statement(&Digest::of(MANIFEST))));
+    let text = signing.bundle().to_string();
+    let root = sigstore.trusted_root().json().to_string();
+
+    let verifier = Verifier::new(&TrustedRoot::from_json(&root).unwrap()).unwrap();
+    let digest = *Digest::of(MANIFEST).as_bytes();
+    let policy = VerificationPolicy::new(Identity::gitlab().subject, Identity::gitlab().issuer);
+    c.bench_function(BARE, |b| {
+        b.iter(|| {
+            let bundle = Bundle::from_json(black_box(&text)).unwrap();
+            verifier.verify(Artifact::from(Sha256Hash::new(digest)), &bundle, &policy).unwrap()
+        });
     });
+
+    let root = sigstore.trusted_root().material();
+    let candidate = signing.bundle_candidate();
+    c.bench_function(KEYLESS, |b| b.iter(|| by_pipeline(black_box(&candidate), &root)));
 }
 
-criterion_group!(benches, references, policies, reviews, signatures);
-criterion_main!(benches);
+fn by_pipeline(candidate: &Candidate, root: &TrustMaterial) -> VerifiedSignature {
+    let Identity { issuer, subject, .. } = Identity::gitlab();
+    let parts = IdentityParts { issuer: Some(issuer), subject: Some(subject), ..IdentityParts::default() };
+    let identities = [IdentityPattern::certificate(parts).unwrap()];
+    ask(candidate, SignerDemand::Keyless { root, identities: &identities }, LogRule::Required, None)
+}
+
+fn keys(c: &mut Criterion) {
+    let key = SigningKey::seeded("bench");
+    let public = key.public();
+    let signer = SignerDemand::Key { key: &public, root: None };
+    let digest = Digest::of(MANIFEST);
+    let bundle = Signing::by_key(&key, Content::statement(&statement(&digest))).bundle_candidate();
+    c.bench_function(KEY_BUNDLE, |b| b.iter(|| ask(black_box(&bundle), signer, LogRule::Ignored, None)));
+    let layer = key.simple_signing(&payload(&digest)).candidate();
+    c.bench_function(KEY_LAYER, |b| b.iter(|| ask(black_box(&layer), signer, LogRule::Ignored, None)));
+}
+
+/// A condition on the provenance of a build with 100 dependencies.
+fn conditions(c: &mut Criterion) {
+    let dependency = |n| json!({"uri": format!("git+https://gitlab.com/acme/part-{n}"), "digest": {"gitCommit": "0"}});
+    let dependencies: Vec<Value> = (0..100).map(dependency).collect();
+    let mut provenance = statement(&Digest::of(MANIFEST));
+    provenance["predicateType"] = json!(PROVENANCE);
+    provenance["predicate"] = json!({
+        "buildDefinition": {"buildType": "https://gitlab.com/ci/v1", "resolvedDependencies": dependencies},
+        "runDetails": {"builder": {"id": "https://gitlab.com/gitlab-org/gitlab-runner"}},
+    });
+    let sigstore = Sigstore::new("bench");
+    let signing = sigstore.keyless(&Identity::gitlab(), Content::statement(&provenance));
+    let attestation = {
+        let Identity { issuer, subject, .. } = Identity::gitlab();
+        let parts = IdentityParts { issuer: Some(issuer), subject: Some(subject), ..IdentityParts::default() };
+        let identities = [IdentityPattern::certificate(parts).unwrap()];
+        let signer = SignerDemand::Keyless { root: &sigstore.trusted_root().material(), identities: &identities };
+        ask(&signing.bundle_candidate(), signer, LogRule::Required, Some(PROVENANCE))
+    };
+    let said: &Arc<_> = attestation.statement().unwrap();
+    let facts = || Facts::new(said, &image(), attestation.signer(), "ci");
+    c.bench_function("condition: facts of a provenance", |b| b.iter(facts));
+    let condition = Condition::cel(
+        "predicate.runDetails.builder.id == 'https://gitlab.com/gitlab-org/gitlab-runner' \
+         && signer.claims.sourceRepositoryRef == 'refs/heads/main'",
+        None,
+    );
+    let (condition, facts) = (condition.unwrap(), facts());
+    c.bench_function(CONDITION, |b| b.iter(|| condition.check(black_box(&facts)).unwrap()));
+    let over = Condition::cel(
+        "predicate.buildDefinition.resolvedDependencies.exists(d, d.uri == 'git+https://gitlab.com/acme/part-99')",
+        None,
+    );
+    let over = over.unwrap();
+    c.bench_function("condition: look through 100 dependencies", |b| b.iter(|| over.check(black_box(&facts)).unwrap()));
+}
+
+fn image() -> PinnedImage {
+    ImageReference::parse(IMAGE).unwrap().pin(MANIFEST)
+}
+
+fn ask(candidate: &Candidate, signer: SignerDemand<'_>, log: LogRule, predicate: Option<&str>) -> VerifiedSignature {
+    let annotations = BTreeMap::new();
+    let content = match predicate {
+        Some(predicate_type) => ContentDemand::Attestation { predicate_type },
+        None => ContentDemand::Image { annotations: &annotations },
+    };
+    let now = Timestamp::from_second(NOW + 3600).unwrap();
+    verify(candidate, &image(), Demand { signer, log, content }, now).unwrap()
+}
+
+/// What was measured, beside what it may take.
+fn limits() {
+    let limits = [
+        (KEYLESS, "500.0 µs", 500.0),
+        (KEY_BUNDLE, "60.0 µs", 60.0),
+        (KEY_LAYER, "60.0 µs", 60.0),
+        (SELECT, "200.0 µs", 200.0),
+        (CONDITION, "30.0 µs", 30.0),
+    ];
+    let Some(measured) = limits.iter().map(|(name, ..)| microseconds(name)).collect::<Option<Vec<f64>>>() else {
+        return; // Only some of them ran.
+    };
+    println!("{:<45} {:>10}   limit", "", "median");
+    for ((name, limit, most), took) in limits.into_iter().zip(&measured) {
+        println!("{name:<45} {took:>7.1} µs   {limit}{}", if *took > most { "   OVER" } else { "" });
+    }
+    if let Some(bare) = microseconds(BARE) {
+        let times = measured[0] / bare;
+        println!(
+            "{:<45} {times:>7.2}      1.15{}",
+            format!("{KEYLESS} / {BARE}"),
+            if times > 1.15 { "   OVER" } else { "" }
+        );
+    }
+}
+
+/// The median that criterion has kept.
+fn microseconds(name: &str) -> Option<f64> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
+    let folder = name.replace(':', "_");
+    let kept = std::fs::read(target.join("criterion").join(folder).join("new/estimates.json")).ok()?;
+    let estimates: Value = serde_json::from_slice(&kept).ok()?;
+    Some(estimates["median"]["point_estimate"].as_f64()? / 1000.0)
+}
