@@ -64,10 +64,11 @@ pub enum Refusal {
 }
 
 /// What conditions may look at: `predicate`, `statement`, `image` and `signer`, made once for all conditions of a statement.
+/// What none of them names is left out: statements are long.
 pub struct Facts {
-    #[cfg_attr(not(feature = "rego"), expect(dead_code, reason = "only Rego reads the document"))]
-    document: Value,
     cel: cel::Variables,
+    #[cfg(feature = "rego")]
+    document: Value,
 }
 
 impl Condition {
@@ -112,14 +113,29 @@ impl Condition {
         Err(Refusal::Refused(told))
     }
 
+    /// Whether it looks at this variable.
+    fn names(&self, variable: &str) -> bool {
+        match &self.program {
+            Program::Cel(expression) => expression.names(variable),
+            #[cfg(feature = "rego")]
+            Program::Rego(_) => true,
+        }
+    }
+
     fn shown(&self) -> String {
         foreign(self.source.trim())
     }
 }
 
 impl Facts {
-    /// What is known of a verified statement about an image, and of who made it.
-    pub fn new(statement: &Statement, image: &PinnedImage, signer: &Signatory, authority: &str) -> Self {
+    /// What these conditions want to know of a verified statement about an image, and of who made it.
+    pub fn new(
+        conditions: &[Condition],
+        statement: &Statement,
+        image: &PinnedImage,
+        signer: &Signatory,
+        authority: &str,
+    ) -> Self {
         let repository = image.repository();
         let signer = match signer {
             Signatory::Key(key) => json!({"kind": "key", "authority": authority, "key": key}),
@@ -141,13 +157,21 @@ impl Facts {
             "repository": repository.to_string(),
             "digest": image.digest().to_string(),
         });
-        let predicate = statement.document.get("predicate").cloned().unwrap_or_default();
-        Self::of(json!({"predicate": predicate, "statement": statement.document, "image": image, "signer": signer}))
+        let predicate = statement.document.get("predicate").unwrap_or(&Value::Null);
+        Self::of(conditions, [predicate, &statement.document, &image, &signer])
     }
 
-    fn of(document: Value) -> Self {
-        let cel = cel::Variables::of(&document);
-        Self { document, cel }
+    /// The values stand in the order of the variables.
+    fn of(conditions: &[Condition], values: [&Value; cel::VARIABLES.len()]) -> Self {
+        let named = || {
+            let all = cel::VARIABLES.into_iter().zip(values);
+            all.filter(|(variable, _)| conditions.iter().any(|condition| condition.names(variable)))
+        };
+        Self {
+            cel: cel::Variables::of(named()),
+            #[cfg(feature = "rego")]
+            document: named().map(|(variable, value)| (variable.to_owned(), value.clone())).collect(),
+        }
     }
 }
 

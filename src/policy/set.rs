@@ -160,9 +160,9 @@ impl Entry {
             Self::Valid(policy) => (Some(policy.parts().images.as_slice()), &policy.parts().exclude_images),
             Self::Broken(broken) => (broken.images.as_deref(), &broken.exclude_images),
         };
-        let of_tag = if self.denies_or_pins() { About::DependsOnDigest } else { About::No };
+        let of_tag = || if self.denies_or_pins() { About::DependsOnDigest } else { About::No };
         let images = images.map_or(About::Yes, |patterns| any_matches(patterns, repository, digest, of_tag));
-        match (images, any_matches(excluded, repository, digest, About::No)) {
+        match (images, any_matches(excluded, repository, digest, || About::No)) {
             (_, About::No) => images,
             _ => About::No,
         }
@@ -183,14 +183,14 @@ impl Entry {
 }
 
 /// `of_tag` is what a pattern with a digest says of an image that has only a tag: nothing, or it depends.
-fn any_matches(patterns: &[Pattern], repository: &Repository, known: Known<'_>, of_tag: About) -> About {
+fn any_matches(patterns: &[Pattern], repository: &Repository, known: Known<'_>, of_tag: impl Fn() -> About) -> About {
     let mut answer = About::No;
     for pattern in patterns.iter().filter(|p| p.matches_repository(repository)) {
         match (pattern.digest(), known) {
             (None, _) => return About::Yes,
             (Some(wanted), Known::Named(digest)) if wanted == digest => return About::Yes,
-            (Some(wanted), Known::Resolved(digest)) if wanted == digest && of_tag != About::No => return About::Yes,
-            (Some(_), Known::Nothing) => answer = of_tag,
+            (Some(wanted), Known::Resolved(digest)) if wanted == digest && of_tag() != About::No => return About::Yes,
+            (Some(_), Known::Nothing) => answer = of_tag(),
             (Some(_), Known::Named(_) | Known::Resolved(_)) => {}
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::objects::{Key, Map};
@@ -17,7 +18,9 @@ use super::{ConditionError, MAX_EXPRESSION};
 use crate::domain::text::foreign;
 
 /// What an expression may name.
-const VARIABLES: [&str; 4] = ["predicate", "statement", "image", "signer"];
+pub(super) const VARIABLES: [&str; 4] = ["predicate", "statement", "image", "signer"];
+/// What an expression may call.
+static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
 /// Longest run of `!` or `-`: the parser's work doubles with each.
 const MAX_SIGNS: usize = 4;
 /// Deepest expression: parser and interpreter call themselves for each level, and a stack has an end. Four times as deep
@@ -68,6 +71,11 @@ impl Expression {
         let shape = cost::shape(program.expression());
         check_shape(source, &shape)?;
         Ok(Self { program, shape })
+    }
+
+    /// Whether it looks at this variable.
+    pub(super) fn names(&self, variable: &str) -> bool {
+        self.shape.variables.contains(variable)
     }
 
     /// The answer, or why there is none.
@@ -232,15 +240,18 @@ fn explain(error: &ExecutionError) -> String {
 }
 
 impl Variables {
-    pub(super) fn of(document: &Value) -> Self {
+    /// Those of the variables that are there. Their size is that of the largest.
+    pub(super) fn of<'v>(values: impl IntoIterator<Item = (&'static str, &'v Value)>) -> Self {
+        let mut size = Size::default();
         let context = catch_unwind(AssertUnwindSafe(|| {
-            let mut context = Context::default().with_all();
-            for name in VARIABLES {
-                context.add_variable_from_value(name, value(document.get(name).unwrap_or(&Value::Null)));
+            let mut context = FUNCTIONS.new_inner_scope();
+            for (name, json) in values {
+                size = size.or(Size::of(json));
+                context.add_variable_from_value(name, value(json));
             }
             context
         }));
-        Self { context: context.ok(), size: Size::of(document) }
+        Self { context: context.ok(), size }
     }
 }
 

@@ -88,18 +88,18 @@ impl Shape {
 
 impl Size {
     pub(super) fn of(document: &Value) -> Self {
-        let inside = |sizes: &mut dyn Iterator<Item = Self>, entries| {
-            sizes.fold(Self { entries, text: 0 }, |a, b| Self {
-                entries: a.entries.max(b.entries),
-                text: a.text.max(b.text),
-            })
-        };
+        let inside = |sizes: &mut dyn Iterator<Item = Self>, entries| sizes.fold(Self { entries, text: 0 }, Self::or);
         match document {
             Value::Array(items) => inside(&mut items.iter().map(Self::of), items.len()),
             Value::Object(members) => inside(&mut members.values().map(Self::of), members.len()),
             Value::String(text) => Self { entries: 0, text: text.len() },
             _ => Self::default(),
         }
+    }
+
+    /// The larger of both.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { entries: self.entries.max(other.entries), text: self.text.max(other.text) }
     }
 }
 

@@ -1,16 +1,18 @@
 //! Tests that a condition holds only when it holds, and that nothing it can be makes it accept or run away.
 
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 
 use super::*;
 
-fn facts(predicate: &Value) -> Facts {
-    Facts::of(json!({
-        "predicate": predicate,
-        "statement": {"predicateType": "https://slsa.dev/provenance/v1", "predicate": predicate},
-        "image": {"registry": "ghcr.io", "repository": "ghcr.io/acme/app", "digest": "sha256:00"},
-        "signer": {"kind": "keyless", "authority": "ci", "issuer": "https://gitlab.com", "claims": {"runnerEnvironment": "gitlab-hosted"}},
-    }))
+/// What a condition says of this predicate.
+fn said(condition: &Condition, predicate: &Value) -> Result<(), Refusal> {
+    let statement = json!({"predicateType": "https://slsa.dev/provenance/v1", "predicate": predicate});
+    let image = json!({"registry": "ghcr.io", "repository": "ghcr.io/acme/app", "digest": "sha256:00"});
+    let claims = json!({"runnerEnvironment": "gitlab-hosted"});
+    let signer = json!({"kind": "keyless", "authority": "ci", "issuer": "https://gitlab.com", "claims": claims});
+    condition.check(&Facts::of(from_ref(condition), [predicate, &statement, &image, &signer]))
 }
 
 fn provenance() -> Value {
@@ -24,7 +26,7 @@ fn provenance() -> Value {
 /// What a condition says of the usual provenance.
 fn check(expression: &str) -> Result<(), Refusal> {
     let condition = Condition::cel(expression, None).map_err(|error| Refusal::Failed(error.to_string()))?;
-    condition.check(&facts(&provenance()))
+    said(&condition, &provenance())
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn att_08_an_error_is_no_answer() {
 
 #[test]
 fn a_refusal_says_what_the_author_wrote() {
-    let told = |message| match Condition::cel("predicate.count == 4", message).unwrap().check(&facts(&provenance())) {
+    let told = |message| match said(&Condition::cel("predicate.count == 4", message).unwrap(), &provenance()) {
         Err(Refusal::Refused(told)) => told,
         other => panic!("{other:?}"),
     };
@@ -107,13 +109,13 @@ fn dos_07_what_could_run_away_is_refused_when_it_is_read() {
 #[test]
 fn dos_07_a_statement_that_is_too_large_for_a_condition_fails() {
     let many: Vec<Value> = (0..100_000).map(|n| json!({"n": n})).collect();
-    let large = facts(&json!({ "many": many }));
+    let large = json!({ "many": many });
     let once = Condition::cel("predicate.many.all(a, a.n >= 0)", None).unwrap();
-    assert_eq!(once.check(&large), Ok(()));
+    assert_eq!(said(&once, &large), Ok(()));
     let twice = Condition::cel("predicate.many.all(a, predicate.many.exists(b, a.n == b.n))", None).unwrap();
-    assert!(matches!(twice.check(&large), Err(Refusal::Failed(problem)) if problem.contains("too expensive")));
-    let few = facts(&json!({"many": [{"n": 1}, {"n": 2}]}));
-    assert_eq!(twice.check(&few), Ok(()));
+    assert!(matches!(said(&twice, &large), Err(Refusal::Failed(problem)) if problem.contains("too expensive")));
+    let few = json!({"many": [{"n": 1}, {"n": 2}]});
+    assert_eq!(said(&twice, &few), Ok(()));
 }
 
 /// Each of these ended the process on a stack of 2 MiB, or would have asked for more memory than there is.
@@ -136,8 +138,8 @@ fn dos_07_what_is_too_deep_or_grows_is_refused_when_it_is_read() {
         assert!(Condition::cel(&source, None).is_err(), "{source}");
     }
     let texts = "predicate.split('').all(a, predicate.split('').all(b, b != 'y'))";
-    let long = Facts::of(json!({"predicate": "x".repeat(3000)}));
-    assert!(matches!(Condition::cel(texts, None).unwrap().check(&long), Err(Refusal::Failed(_))));
+    let long = json!("x".repeat(3000));
+    assert!(matches!(said(&Condition::cel(texts, None).unwrap(), &long), Err(Refusal::Failed(_))));
 }
 
 #[test]
@@ -159,8 +161,8 @@ fn conditions_of_ordinary_size_are_read() {
 fn a_module_in_rego_denies_with_its_reasons() {
     let module = "deny contains msg if { input.predicate.count > 2; msg := \"too many\" }";
     let condition = Condition::rego(module, None).unwrap();
-    assert_eq!(condition.check(&facts(&provenance())), Err(Refusal::Refused("too many".to_owned())));
-    assert_eq!(condition.check(&facts(&json!({"count": 1}))), Ok(()));
+    assert_eq!(said(&condition, &provenance()), Err(Refusal::Refused("too many".to_owned())));
+    assert_eq!(said(&condition, &json!({"count": 1})), Ok(()));
     Condition::rego("package other\nimport rego.v1\ndeny contains \"x\" if true", None).unwrap_err();
     Condition::rego("deny contains", None).unwrap_err();
 }
@@ -172,7 +174,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(source in "[a-z.()\\[\\]{}'\"0-9!&|=<>?:+*/%, -]{0,60}") {
         if let Ok(condition) = Condition::cel(&source, None) {
-            let _ = condition.check(&facts(&provenance()));
+            let _ = said(&condition, &provenance());
         }
     }
 }
