@@ -64,6 +64,10 @@ conformance: rust ## Every recorded case of SEALGATE_CORPORA: right or wrong, an
 	@test -d "$(SEALGATE_CORPORA)" || { echo "make: no recorded test material at $(SEALGATE_CORPORA): set SEALGATE_CORPORA" >&2; exit 1; }
 	cargo test --quiet --locked --test it conformance:: -- --include-ignored --nocapture --test-threads 1
 
+.PHONY: flips
+flips: rust ## Every bit of a signature in five forms and of all beside it, flipped: what is accepted must be known not to matter
+	SEALGATE_EVERY_BIT=1 cargo test --quiet --locked --test it flips:: -- --nocapture
+
 .PHONY: mutants
 mutants: rust ## Mutation tests of the pure core (SHARD=1/20 for a part): which changes no test notices
 	scripts/mutants.sh $(SHARD)

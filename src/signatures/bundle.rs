@@ -20,6 +20,10 @@ const MAX_CHECKPOINT_SIGNATURES: usize = 64;
 /// Reads the structure of a bundle.
 pub(super) fn read(bytes: &[u8]) -> Result<Claim<'static>, Rejection> {
     let document = json::parse(bytes).map_err(|e| malformed(&format!("the bundle: {e}")))?;
+    // The crate takes one without for the oldest.
+    if document.get("mediaType").is_none() {
+        return Err(malformed("the bundle has no mediaType"));
+    }
     from_document(document, Form::Bundle)
 }
 

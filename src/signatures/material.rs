@@ -106,7 +106,8 @@ fn log_entry(text: &str) -> Result<Value, Rejection> {
     let broken = |what: &str| malformed(&format!("the annotation {LOG_ENTRY}: {what}"));
     let body = STANDARD.decode(&payload.body).map_err(|_| broken("the body is not base64"))?;
     let kind: Kind = serde_json::from_slice(&body).map_err(|_| broken("the body has no kind"))?;
-    let log = hex::decode(&payload.log_id).map_err(|_| broken("the logID is not hexadecimal"))?;
+    let log = hex::decode(&payload.log_id).ok().filter(|log| hex::encode(log) == payload.log_id);
+    let log = log.ok_or_else(|| broken("the logID is not hexadecimal in lower case"))?;
     Ok(json!({
         "logIndex": payload.log_index.to_string(),
         "logId": {"keyId": STANDARD.encode(log)},

@@ -5,6 +5,7 @@ mod certificates;
 mod checkpoints;
 mod early;
 mod envelopes;
+mod flips;
 mod logs;
 mod statements;
 mod times;
@@ -112,13 +113,28 @@ impl Question {
         self.ask(candidate, SignerDemand::Key { key: &key().public(), root: Some(&self.root) })
     }
 
+    /// The same about another image.
+    fn ask_about(&self, image: &PinnedImage, candidate: &Candidate, keyless: bool) -> Answer {
+        let (identities, key) = (github(), key().public());
+        let signer = if keyless {
+            SignerDemand::Keyless { root: &self.root, identities: &identities }
+        } else {
+            SignerDemand::Key { key: &key, root: Some(&self.root) }
+        };
+        self.demand(image, candidate, signer)
+    }
+
     fn ask(&self, candidate: &Candidate, signer: SignerDemand<'_>) -> Answer {
+        self.demand(&image(), candidate, signer)
+    }
+
+    fn demand(&self, image: &PinnedImage, candidate: &Candidate, signer: SignerDemand<'_>) -> Answer {
         let annotations = std::collections::BTreeMap::new();
         let content = match self.predicate_type {
             Some(predicate_type) => ContentDemand::Attestation { predicate_type },
             None => ContentDemand::Image { annotations: &annotations },
         };
-        verify(candidate, &image(), Demand { signer, log: self.log, content }, moment(self.now))
+        verify(candidate, image, Demand { signer, log: self.log, content }, moment(self.now))
     }
 
     /// The signing as a bundle, by whoever signs in it.

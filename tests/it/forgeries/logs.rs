@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::support::sigstore::signing::BUNDLE;
 use crate::support::sigstore::{Timestamp, Window};
 
 /// A signature under a root that trusts its log, of either generation, in this window only.
@@ -141,4 +142,24 @@ fn cry_29_an_empty_tree_has_no_entry() {
     sized(8).iter().for_each(allowed);
     sized(0).iter().for_each(bad_entry);
     sized(5).iter().for_each(bad_entry);
+}
+
+#[test]
+fn cry_12_the_id_of_a_log_has_one_spelling() {
+    let spelled = |spell: fn(&str) -> String| {
+        [good(), good_key()].map(|good| {
+            let layer = good.with(|it| {
+                it.edit_annotations.set(move |all| {
+                    let mut entry: Value = serde_json::from_str(&all[BUNDLE]).unwrap();
+                    let id = &mut entry["Payload"]["logID"];
+                    *id = json!(spell(id.as_str().unwrap()));
+                    all.insert(BUNDLE.to_owned(), entry.to_string());
+                });
+            });
+            Question::new().layer(&layer)
+        })
+    };
+    spelled(str::to_owned).iter().for_each(allowed);
+    spelled(str::to_uppercase).iter().for_each(malformed);
+    spelled(|id| format!("0x{id}")).iter().for_each(malformed);
 }

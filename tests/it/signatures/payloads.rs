@@ -286,6 +286,7 @@ fn a_bundle_holds_one_signature_over_one_thing() {
     ] {
         assert_eq!(answer(&edit(&bundle, "/mediaType", json!(media_type))).is_ok(), reads, "{media_type}");
     }
+    denied(&answer(&remove(&bundle, "/mediaType")), "SIGNATURE_MALFORMED");
     let text = bundle.to_string();
     let twice = text.replacen(r#""dsseEnvelope""#, r#""dsseEnvelope":{},"dsseEnvelope""#, 1);
     let candidate = sealgate::signatures::Candidate {
