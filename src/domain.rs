@@ -6,6 +6,7 @@ pub mod docker_config;
 pub mod identity;
 pub mod name;
 pub mod pattern;
+pub mod predicate;
 pub mod reason;
 pub mod reference;
 pub mod text;

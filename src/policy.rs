@@ -21,7 +21,7 @@ pub use model::{
     AttestationDemand, Authority, Defaults, Matching, Mode, Policy, PolicyError, PolicyParts, Reaction, Require,
     StaticAnswer, Trust,
 };
-pub use outcome::{AttestationOutcome, AuthorityOutcome};
+pub use outcome::{AttestationOutcome, AuthorityOutcome, Stated};
 pub use select::{Governing, Selection, govern, select};
 pub use selector::{LabelSelector, Labels, Requirement, SelectorOperator};
 pub use set::{BrokenPolicy, Entry, PolicySet};

@@ -240,7 +240,7 @@ fn authority_says(authority: &AuthorityVerdict) -> Option<String> {
 /// A reason of class attestation names the attestation itself.
 fn attestation_says(attestation: &AttestationVerdict) -> Option<String> {
     let (finding, why) = match &attestation.outcome {
-        AttestationOutcome::Satisfied => return None,
+        AttestationOutcome::Satisfied(_) => return None,
         AttestationOutcome::Rejected(rejection) => (Some(rejection.class()), rejection.to_string()),
         AttestationOutcome::Unavailable(cause) => (None, cause.to_string()),
     };

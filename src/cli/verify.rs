@@ -193,6 +193,12 @@ fn from_files(path: &Path) -> anyhow::Result<Contents> {
     if contents.policies.entries().is_empty() {
         bail!("{}: there is no {} in it", path.display(), api::KIND);
     }
+    for entry in contents.policies.entries() {
+        let Entry::Valid(policy) = entry else { continue };
+        for warning in policy.warnings() {
+            warn(&format!("{}: policy {}: {warning}", path.display(), policy.parts().name));
+        }
+    }
     Ok(contents)
 }
 

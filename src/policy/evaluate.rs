@@ -64,7 +64,7 @@ pub fn signed(policy: &Policy, outcomes: &[Option<AuthorityOutcome>]) -> Option<
 
 fn attestation(outcome: &AttestationOutcome) -> PolicyOutcome {
     match outcome {
-        AttestationOutcome::Satisfied => PolicyOutcome::Accepted { demands_signature: true },
+        AttestationOutcome::Satisfied(_) => PolicyOutcome::Accepted { demands_signature: true },
         AttestationOutcome::Rejected(rejection) => PolicyOutcome::Rejected(rejection.clone()),
         AttestationOutcome::Unavailable(cause) => PolicyOutcome::Unavailable(cause.clone()),
     }

@@ -2,6 +2,8 @@
 
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/flags.rs"]
+mod flags;
 
 use std::fs;
 use std::io::Write as _;

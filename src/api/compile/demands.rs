@@ -5,27 +5,13 @@ use std::sync::Arc;
 use crate::api::attestation::{AttestationSpec, ConditionSpec, LogSpec, MatchingSpec};
 use crate::api::authority::{AuthoritySpec, CertificateSpec, IdentitySpec, KeySpec, KeylessSpec, StaticSpec};
 use crate::domain::name::{is_dns_label, is_dns_subdomain};
+use crate::domain::predicate;
 use crate::domain::text::foreign;
 use crate::domain::{IdentityError, IdentityParts, IdentityPattern};
 use crate::policy::{AttestationDemand, Authority, Condition, Matching, PolicyError, StaticAnswer, Trust};
 use crate::signatures::{CertificateRoots, LogRule, PublicKey};
 
 use super::named;
-
-/// The short names that cosign has for predicate types. They are not read: what they stand for has changed with
-/// cosign's versions.
-const SHORT_NAMES: [(&str, &str); 10] = [
-    ("custom", "https://cosign.sigstore.dev/attestation/v1"),
-    ("cyclonedx", "https://cyclonedx.org/bom"),
-    ("link", "https://in-toto.io/Link/v1"),
-    ("openvex", "https://openvex.dev/ns"),
-    ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
-    ("slsaprovenance02", "https://slsa.dev/provenance/v0.2"),
-    ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
-    ("spdx", "https://spdx.dev/Document"),
-    ("spdxjson", "https://spdx.dev/Document"),
-    ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
-];
 
 pub(super) fn authorities(specs: Vec<AuthoritySpec>) -> Result<Vec<Authority>, PolicyError> {
     let read = |(i, spec): (usize, AuthoritySpec)| {
@@ -117,10 +103,11 @@ pub(super) fn attestations(
     specs.into_iter().enumerate().map(read).collect()
 }
 
+/// The short names that cosign has are not read: what they stand for has changed with cosign's versions.
 fn check_predicate_type(text: &str, path: &str) -> Result<(), PolicyError> {
-    let problem = match SHORT_NAMES.iter().find(|(short, _)| short.eq_ignore_ascii_case(text)) {
+    let problem = match predicate::SHORT_NAMES.iter().find(|(short, _)| short.eq_ignore_ascii_case(text)) {
         Some((short, uri)) => format!("expected a URI; write {uri}, which cosign calls {short}"),
-        None if !text.contains(':') || text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+        None if !predicate::is_uri(text) => {
             format!("\"{}\" is no URI; write it whole, such as https://slsa.dev/provenance/v1", foreign(text))
         }
         None => return Ok(()),

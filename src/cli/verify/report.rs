@@ -130,6 +130,10 @@ pub(super) struct AttestationReport {
     pub(super) verdict: Verdict,
     /// Why.
     pub(super) reason: Option<Reason>,
+    /// The authority that states it.
+    pub(super) authority: Option<String>,
+    /// The signature by which it is accepted.
+    pub(super) signature: Option<SignatureReport>,
 }
 
 /// Signature material.
@@ -315,15 +319,21 @@ impl IdentityReport {
 impl AttestationReport {
     fn new(attestation: &AttestationVerdict) -> Self {
         let finding = match &attestation.outcome {
-            AttestationOutcome::Satisfied => None,
+            AttestationOutcome::Satisfied(_) => None,
             AttestationOutcome::Rejected(rejection) => Some(Finding::Rejected(rejection.clone())),
             AttestationOutcome::Unavailable(cause) => Some(Finding::Unavailable(cause.clone())),
+        };
+        let stated = match &attestation.outcome {
+            AttestationOutcome::Satisfied(stated) => Some(stated),
+            AttestationOutcome::Rejected(_) | AttestationOutcome::Unavailable(_) => None,
         };
         Self {
             name: attestation.name.to_string(),
             predicate_type: attestation.predicate_type.clone(),
             verdict: finding.as_ref().map_or(Verdict::Accepted, verdict_of),
             reason: finding.as_ref().map(Reason::new),
+            authority: stated.map(|stated| stated.authority.to_string()),
+            signature: stated.map(|stated| SignatureReport::new(&stated.signer, &stated.proof)),
         }
     }
 }

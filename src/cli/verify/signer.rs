@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use jiff::Timestamp;
 
 use crate::domain::{Claim, IdentityError, IdentityField, IdentityParts, IdentityPattern, RegExpError, RootSource};
 use crate::policy::Trust;
 use crate::signatures::{CertificateRoots, LogRule, PublicKey};
+use crate::trust;
 
 /// The root that counts for keyless signatures unless another is named.
 const PUBLIC_GOOD: &str = "sigstore";
@@ -57,7 +59,8 @@ pub(super) struct Flags {
     #[arg(long, value_name = "FILE", visible_alias = "certificate-chain", conflicts_with_all = ["policy", "key"])]
     ca_roots: Option<PathBuf>,
     /// Whose certificates, logs and timestamps count: sigstore, github, or a `trusted_root.json`. With --policy the file stands
-    /// in for both built-in roots. With --key or --ca-roots it makes a log entry required
+    /// in for both built-in roots. With --key or --ca-roots it makes a log entry required; with an identity an entry is required
+    /// unless the root has no logs, as github: then a timestamp must prove the time
     #[arg(long, value_name = "FILE|NAME")]
     trusted_root: Option<String>,
     /// Do not look for entries in transparency logs
@@ -97,7 +100,7 @@ impl Flags {
         }
         let log = match (self.insecure_ignore_tlog, &trust) {
             (true, _) => Some(LogRule::Ignored),
-            (false, Trust::Keyless { .. }) => None,
+            (false, Trust::Keyless { root, .. }) => has_no_logs(root, &roots).then_some(LogRule::WhenPresent),
             (false, _) => root.map(|_| LogRule::Required),
         };
         Ok(Signer { name, trust, log, roots })
@@ -212,6 +215,13 @@ impl Flags {
             IdentityError::TwoSubjects => anyhow!("{problem}"),
         }
     }
+}
+
+/// Whether a root proves times by timestamp authorities alone, as GitHub's does: an entry in a log of it can't be demanded.
+/// A root that can't be used proves nothing, and that is said where it is asked for.
+fn has_no_logs(root: &str, roots: &Roots) -> bool {
+    let material = trust::offline(roots, Timestamp::now()).get(root);
+    material.is_ok_and(|material| matches!(material.counts(), (_, 0, timestamps) if timestamps > 0))
 }
 
 fn by_key(path: &Path, root: Option<Arc<str>>) -> anyhow::Result<Trust> {

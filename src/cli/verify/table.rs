@@ -72,6 +72,10 @@ fn of_policy(policy: &PolicyReport) -> String {
         if let Some(reason) = &attestation.reason {
             let _ = writeln!(text, "      {}", say(reason));
         }
+        if let (Some(authority), Some(signature)) = (&attestation.authority, &attestation.signature) {
+            let _ = writeln!(text, "      stated by {} (authority {authority})", signature.by());
+            let _ = writeln!(text, "      proven: {}", signature.proven());
+        }
     }
     text
 }

@@ -190,8 +190,8 @@ impl<'a> Search<'a> {
         let mut answers = Vec::new();
         for (want, (result, judged)) in only(&open, self.wants.iter_mut()).zip(results) {
             for (i, asker) in want.askers.iter_mut().enumerate() {
-                if let Some(answer) = judged.get(i) {
-                    asker.take(answer);
+                if let (Ok(signature), Some(answer)) = (&result, judged.get(i)) {
+                    asker.take(answer, signature);
                 }
                 let refused = judged.get(i).and_then(|answer| answer.as_ref().err()).cloned().map(Finding::Rejected);
                 let result = result.as_ref().map(drop).map_err(Finding::clone).and(refused.map_or(Ok(()), Err));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::{IdentityPattern, PinnedImage, Rejection, Unavailable};
-use crate::policy::{AttestationDemand, Authority, Facts, Policy, Refusal, Trust};
+use crate::policy::{AttestationDemand, Authority, Facts, Policy, Refusal, Stated, Trust};
 use crate::signatures::{
     CertificateRoots, ContentDemand, Demand, LogRule, PublicKey, SignerDemand, TrustMaterial, TrustedRoots,
     VerifiedSignature,
@@ -34,7 +34,7 @@ pub(super) enum Purpose {
         /// The index of the demand.
         demand: usize,
         /// What its conditions say of each statement that was verified.
-        judged: Vec<Result<(), Rejection>>,
+        judged: Vec<Result<Arc<Stated>, Rejection>>,
     },
 }
 
@@ -167,10 +167,16 @@ impl Asker<'_> {
         Judge(demanded.map(|(demanded, authority)| (demanded.clone(), authority.name.clone())))
     }
 
-    /// Takes note of what was judged of one candidate.
-    pub(super) fn take(&mut self, answer: &Result<(), Rejection>) {
+    /// Takes note of what was judged of one statement that was verified.
+    pub(super) fn take(&mut self, answer: &Result<(), Rejection>, verified: &VerifiedSignature) {
+        let Some(authority) = self.policy.parts().authorities.get(self.authority) else { return };
         if let Purpose::Attestation { judged, .. } = &mut self.purpose {
-            judged.push(answer.clone());
+            let stated = || Stated {
+                authority: authority.name.clone(),
+                signer: verified.signer().clone(),
+                proof: verified.proof().clone(),
+            };
+            judged.push(answer.clone().map(|()| Arc::new(stated())));
         }
     }
 
@@ -183,7 +189,7 @@ impl Asker<'_> {
     }
 
     /// What was judged of the statements of a demand.
-    pub(super) fn judged(&self, wanted: usize) -> &[Result<(), Rejection>] {
+    pub(super) fn judged(&self, wanted: usize) -> &[Result<Arc<Stated>, Rejection>] {
         match &self.purpose {
             Purpose::Attestation { demand, judged } if *demand == wanted => judged,
             Purpose::Attestation { .. } | Purpose::Signature => &[],

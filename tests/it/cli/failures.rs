@@ -11,20 +11,20 @@ use crate::support::registry::{Answer, Auth, Pushed, TestRegistry};
 use crate::support::signer::{self, SigningKey, attestation_tag, legacy_tag, statement};
 use crate::support::sigstore::{Content, Identity, NOW, Signing, Sigstore};
 
-const GITHUB: &str = "https://token.actions.githubusercontent.com";
-const SUBJECT: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
-const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+pub(super) const GITHUB: &str = "https://token.actions.githubusercontent.com";
+pub(super) const SUBJECT: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
+pub(super) const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
 /// An image in a registry of its own, with files beside it.
-struct Stage {
+pub(super) struct Stage {
     folder: PathBuf,
     registry: TestRegistry,
-    image: Pushed,
-    sigstore: Sigstore,
+    pub(super) image: Pushed,
+    pub(super) sigstore: Sigstore,
 }
 
 impl Stage {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self::with(name, Auth::Open)
     }
 
@@ -43,35 +43,35 @@ impl Stage {
         *self.image.pinned().digest()
     }
 
-    fn file(&self, name: &str, content: &str) -> String {
+    pub(super) fn file(&self, name: &str, content: &str) -> String {
         fs::write(self.folder.join(name), content).unwrap();
         self.folder.join(name).display().to_string()
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
 
     /// Signs the image in layers at the tag `.sig`.
-    fn sign(&self, signings: &[Signing]) {
+    pub(super) fn sign(&self, signings: &[Signing]) {
         let layers: Vec<_> = signings.iter().map(Signing::layer).collect();
         self.registry.put("acme/app", &legacy_tag(&layers), Some(&self.image.signature_tag()));
     }
 
-    fn attest(&self, signing: &Signing) {
+    pub(super) fn attest(&self, signing: &Signing) {
         let tag = self.image.attestation_tag();
         self.registry.put("acme/app", &attestation_tag(&[signing.layer()]), Some(&tag));
     }
 
-    fn content(&self) -> Content {
+    pub(super) fn content(&self) -> Content {
         Content::simple_signing(&signer::payload(&self.digest()))
     }
 
-    fn keyless(&self) -> Signing {
+    pub(super) fn keyless(&self) -> Signing {
         self.sigstore.keyless(&Identity::github(), self.content())
     }
 
-    fn provenance(&self, builder: &str) -> Content {
+    pub(super) fn provenance(&self, builder: &str) -> Content {
         Content::statement(&json!({
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{"name": "acme/app", "digest": {"sha256": self.digest().hex()}}],
@@ -98,11 +98,11 @@ impl Stage {
     }
 
     /// The words of a person: `verify` with these arguments and the image.
-    fn ask(&self, expected: i32, arguments: &[&str]) -> String {
+    pub(super) fn ask(&self, expected: i32, arguments: &[&str]) -> String {
         self.ask_about(expected, &self.image.tagged("v1"), arguments)
     }
 
-    fn ask_about(&self, expected: i32, image: &str, arguments: &[&str]) -> String {
+    pub(super) fn ask_about(&self, expected: i32, image: &str, arguments: &[&str]) -> String {
         let output = run(&[&["verify", "--allow-insecure-registry", image], arguments].concat(), "");
         let said = format!("{}{}", complaint(&output), out(&output));
         assert_eq!(code(&output), expected, "{said}");
@@ -120,11 +120,11 @@ impl Stage {
     }
 }
 
-fn key() -> SigningKey {
+pub(super) fn key() -> SigningKey {
     SigningKey::seeded("of the team")
 }
 
-fn keyless_flags(root: &str) -> Vec<&str> {
+pub(super) fn keyless_flags(root: &str) -> Vec<&str> {
     let identity = ["--certificate-identity", SUBJECT, "--certificate-oidc-issuer", GITHUB];
     [&identity[..], &["--trusted-root", root]].concat()
 }

@@ -3,12 +3,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::domain::text::foreign;
 use crate::domain::{Finding, Rejection, Unavailable};
 use crate::policy::{
     Answer, AttestationDemand, AttestationOutcome, AuthorityOutcome, Examined, Matching, Mode, Policy, PolicyOutcome,
-    Unread, assign, signed,
+    Stated, Unread, assign, signed,
 };
 use crate::signatures::VerifiedSignature;
 use crate::verifier::engine::MAX_CANDIDATES;
@@ -95,11 +96,12 @@ impl Search<'_> {
     pub(super) fn attestation(&self, policy: &Policy, demand: usize) -> Option<AttestationOutcome> {
         let demanded = policy.parts().attestations.get(demand)?;
         let askers = self.wants.iter().flat_map(|want| &want.askers).filter(|asker| std::ptr::eq(asker.policy, policy));
-        let judged: Vec<&Result<(), Rejection>> = askers.flat_map(|asker| asker.judged(demand)).collect();
+        let judged: Vec<&Result<Arc<Stated>, Rejection>> = askers.flat_map(|asker| asker.judged(demand)).collect();
         let refused = || nearest(judged.iter().filter_map(|result| result.as_ref().err())).cloned();
+        let satisfied = || judged.iter().find_map(|result| result.as_ref().ok()).cloned();
         // 1.
         match demanded.matching {
-            Matching::Any if judged.iter().any(|result| result.is_ok()) => return Some(AttestationOutcome::Satisfied),
+            Matching::Any if let Some(stated) = satisfied() => return Some(AttestationOutcome::Satisfied(stated)),
             Matching::All if let Some(refusal) = refused() => return Some(AttestationOutcome::Rejected(refusal)),
             Matching::Any | Matching::All => {}
         }
@@ -112,8 +114,10 @@ impl Search<'_> {
             return Some(cause);
         }
         // 4.
-        if demanded.matching == Matching::All && !judged.is_empty() {
-            return Some(AttestationOutcome::Satisfied);
+        if demanded.matching == Matching::All
+            && let Some(stated) = satisfied()
+        {
+            return Some(AttestationOutcome::Satisfied(stated));
         }
         // 5.
         Some(AttestationOutcome::Rejected(refused().unwrap_or_else(|| self.no_attestation(policy, demanded))))
