@@ -1,26 +1,45 @@
 //! One function a target. The file is also a module of the integration tests.
 
-use std::collections::BTreeMap;
+#[path = "targets/evidence.rs"]
+mod evidence;
+#[path = "targets/registry.rs"]
+mod registry;
+#[path = "targets/trust.rs"]
+mod trust;
 
-use jiff::Timestamp;
 use sealgate::admission::review::Review;
-use sealgate::domain::{Digest, DockerConfig, ImageReference, Pattern, Repository};
-use sealgate::signatures::{
-    Candidate, ContentDemand, Demand, LogRule, Origin, Place, PublicKey, SignerDemand, UntrustedContent, verify,
-};
+use sealgate::domain::{Digest, DockerConfig, IdentityParts, IdentityPattern, ImageReference, Pattern, Repository};
+use sealgate::policy::{Condition, Facts, Refusal};
+use sealgate::signatures::{Signatory, Statement};
+use serde_json::Value;
 
-/// Reads a Sigstore bundle and verifies it for an image that nothing has signed.
-pub fn bundle(input: &[u8]) {
-    let key = include_str!("../seeds/bundle.pub");
-    let key = PublicKey::from_pem(key).expect("the key of the seeds is valid");
-    let image = ImageReference::parse("ghcr.io/org/app").expect("a valid reference").pin(b"nobody signed this");
-    let origin = Origin { place: Place::ReferrersApi, manifest: Digest::of(b"manifest"), layer: 0 };
-    let content = UntrustedContent::Bundle(input.to_vec());
-    let candidate = Candidate { origin, blob: Digest::of(input), content };
-    let none = BTreeMap::new();
-    let signer = SignerDemand::Key { key: &key, root: None };
-    let demand = Demand { signer, log: LogRule::WhenPresent, content: ContentDemand::Image { annotations: &none } };
-    assert!(verify(&candidate, &image, demand, Timestamp::UNIX_EPOCH).is_err());
+pub use evidence::{annotations, bundle, certificate, checkpoint, dsse, statement, timestamp};
+pub use registry::manifest;
+pub use trust::{trusted_root, tuf};
+
+/// The bytes of the image that the good signatures are about.
+const MANIFEST: &[u8] = b"an image manifest";
+/// When all is verified, in Unix seconds: a minute after the good signatures were made.
+const NOW: i64 = 1_751_328_060;
+
+/// Reads an expression in CEL and evaluates it for a predicate, which follows after NUL: always with the same answer.
+pub fn condition(input: &[u8]) {
+    let (source, predicate) = input.split_at(input.iter().position(|byte| *byte == 0).unwrap_or(input.len()));
+    let Ok(source) = str::from_utf8(source) else { return };
+    let Ok(condition) = Condition::cel(source, None) else { return };
+    assert_eq!(condition.source(), source);
+    let predicate: Value = serde_json::from_slice(predicate.get(1..).unwrap_or_default()).unwrap_or_default();
+    let predicate_type = "https://example.org/predicate".to_owned();
+    let document = serde_json::json!({"predicateType": predicate_type, "predicate": predicate});
+    let statement = Statement { predicate_type, document };
+    let signer = Signatory::Key("a key".to_owned());
+    let conditions = [condition];
+    let answer = || conditions[0].check(&Facts::new(&conditions, &statement, &evidence::image(), &signer, "ci"));
+    let first = answer();
+    assert_eq!(first, answer());
+    if let Err(Refusal::Refused(text) | Refusal::Failed(text)) = first {
+        assert!(!text.contains(char::is_control), "{text:?}");
+    }
 }
 
 /// Reads a docker config and asks it for credentials: each is bound to the host that was asked for.
@@ -66,6 +85,19 @@ pub fn reference(input: &[u8]) {
     let again = ImageReference::parse(&pinned).expect("what is pinned can be read");
     assert_eq!(again, image.at(digest));
     assert_eq!(again.with_digest(&digest), pinned);
+}
+
+/// Reads an expression from the first line and matches it with the subject of the second. Whoever matches is named by a
+/// letter or digit at least.
+pub fn subject(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let (source, subject) = text.split_once('\n').unwrap_or((text, ""));
+    let parts = IdentityParts { subject_reg_exp: Some(source.to_owned()), ..IdentityParts::default() };
+    let Ok(pattern) = IdentityPattern::certificate(parts) else { return };
+    assert!(!pattern.to_string().contains(char::is_control));
+    assert!(pattern.warnings().iter().all(|warning| !warning.contains(char::is_control)));
+    let subjects = pattern.subject();
+    assert!(!subjects.matches(subject) || subject.contains(|c: char| c.is_ascii_alphanumeric()));
 }
 
 /// Reads an AdmissionReview. One that is accepted has a uid to answer to.

@@ -396,6 +396,7 @@ async fn flt_21_before_policies_are_loaded_the_failure_policy_decides() {
     assert_eq!(server.post("/validate", &review).await.status, 200, "a set without policies is one");
 }
 
+// row: DOS-10 flt_34_a_panic_in_a_request_is_that_requests_problem
 #[tokio::test]
 async fn flt_34_a_panic_in_a_request_is_that_requests_problem() {
     let server = start(Echo::default(), settings()).await;

@@ -267,6 +267,7 @@ async fn flt_05_a_registry_that_hangs_gets_our_own_answer_in_time() {
     world.admit(&Review::create(&pod(&[("main", SIGNED)]))).await.1.admitted();
 }
 
+// row: DOS-10 flt_34_a_panic_denies_one_request_and_no_other
 #[tokio::test]
 async fn flt_34_a_panic_denies_one_request_and_no_other() {
     let world = World::new();
