@@ -56,8 +56,8 @@ bench: rust ## Criterion for the pure parts, then a load test of the release bin
 	@if [ -d dist/image/blobs ]; then echo "image (dist/image): $$(du -b -c dist/image/blobs/sha256/* | awk 'END {printf "%.1f MiB compressed", $$1 / 1048576}')"; else echo "image: not built; make image"; fi
 
 .PHONY: fuzz
-fuzz: rust ## Each fuzz target for FUZZ_SECONDS
-	scripts/fuzz.sh $(FUZZ_SECONDS)
+fuzz: rust ## Each fuzz target, or TARGET, for FUZZ_SECONDS
+	scripts/fuzz.sh $(FUZZ_SECONDS) $(TARGET)
 
 .PHONY: conformance
 conformance: rust ## Every recorded case of SEALGATE_CORPORA: right or wrong, and why; fails when one is wrong
