@@ -69,7 +69,9 @@ fn dos_10_what_once_broke_a_parser_is_answered() {
         assert!(names.contains(&name.as_str()), "fuzz/crashes/{name} belongs to no target");
     }
     for (name, target) in TARGETS {
-        files(&format!("crashes/{name}")).iter().for_each(|input| target(input));
+        for input in files(&format!("crashes/{name}")) {
+            target(&input);
+        }
     }
 }
 

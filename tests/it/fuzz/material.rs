@@ -64,7 +64,7 @@ fn generated() -> BTreeMap<String, Vec<u8>> {
     let layers = [
         ("keyless", legacy.clone()),
         ("promise", legacy.with(|it| it.timestamps.clear())),
-        ("key", Signing::by_key(&key, legacy.content.clone())),
+        ("key", Signing::by_key(&key, legacy.content)),
         ("envelope", by_own.with(|it| it.timestamps.push(sigstore.timestamp()))),
     ];
     for (name, signing) in layers {
