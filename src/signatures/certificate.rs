@@ -4,6 +4,7 @@
 //! profile that makes its name unambiguous (sigstore/fulcio, `docs/certificate-specification.md`).
 
 mod extensions;
+mod path;
 mod roots;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use super::key::PublicKey;
 use crate::domain::text::foreign;
 use crate::domain::{Rejection, SignerIdentity};
 
+pub(super) use path::problem;
 pub use roots::{CertificateRoots, RootsError};
 
 /// The extended key usage `codeSigning` (RFC 5280, section 4.2.1.12).

@@ -7,7 +7,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::der::{Any, Encode, Tag};
 
-use crate::signatures::certificate::ID_KP_CODE_SIGNING;
+use crate::signatures::certificate::{ID_KP_CODE_SIGNING, problem};
 
 /// The key (DER of its SPKI) of whoever issued the certificate, when a path leads to one of the authorities.
 pub(super) fn issuer(
@@ -16,7 +16,7 @@ pub(super) fn issuer(
     authorities: &[CertificateDer<'_>],
     at: Timestamp,
 ) -> Result<Vec<u8>, String> {
-    let told = |error: webpki::Error| error.to_string();
+    let told = |error: webpki::Error| problem(&error);
     let anchors = authorities.iter().map(anchor_from_trusted_cert).collect::<Result<Vec<_>, _>>().map_err(told)?;
     let end_entity = EndEntityCert::try_from(certificate).map_err(told)?;
     let seconds = u64::try_from(at.as_second()).map_err(|_| "a time before 1970".to_owned())?;

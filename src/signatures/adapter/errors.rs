@@ -17,7 +17,8 @@ use crate::signatures::log;
 /// 2. It is of another instance: nothing that presents itself is by an authority of this root.
 /// 3. A proven time is in the future. The crate asks its own clock, and about logs only, and would tell that the certificate
 ///    was not valid then.
-/// 4. What the crate says.
+/// 4. No path leads to an authority: why, in words.
+/// 5. What the crate says.
 pub(super) fn explain(error: &Error, anchors: &Anchors, bundle: &Bundle, now: Timestamp) -> Rejection {
     // 1.
     if matches!(error, Error::SignatureInvalid(_)) {
@@ -35,6 +36,16 @@ pub(super) fn explain(error: &Error, anchors: &Anchors, bundle: &Bundle, now: Ti
         return future;
     }
     // 4.
+    if matches!(error, Error::Certificate(CertificateError::ChainInvalid(_)))
+        && let [leaf, intermediates @ ..] = chain(&bundle.verification_material.content).as_slice()
+        && let Ok(times) = times(anchors, bundle, now)
+    {
+        let intermediates: Vec<_> = intermediates.iter().map(|der| der.to_vec()).collect();
+        if let Err(refused) = anchors.certify(leaf, &intermediates, &times, now) {
+            return refused;
+        }
+    }
+    // 5.
     rejection(error)
 }
 

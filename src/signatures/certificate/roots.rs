@@ -13,7 +13,7 @@ use x509_cert::Certificate;
 use x509_cert::ext::pkix::BasicConstraints;
 use x509_cert::time::Time;
 
-use super::{ID_KP_CODE_SIGNING, Leaf, invalid};
+use super::{ID_KP_CODE_SIGNING, Leaf, invalid, problem};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
 
@@ -156,7 +156,7 @@ fn refusal(error: &webpki::Error) -> Rejection {
              intermediate authority, the signature must carry that authority's certificate, or add it to roots"
                 .to_owned(),
         ),
-        error => invalid(format!("is refused: {}", error.to_string().split(" {").next().unwrap_or_default())),
+        error => invalid(format!("is refused: {}", problem(error))),
     }
 }
 
