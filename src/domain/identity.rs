@@ -167,14 +167,9 @@ impl IdentityPattern {
         Ok(Self { issuer, subject, claims })
     }
 
-    /// The issuer that it demands.
-    pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
-    }
-
-    /// The subjects that it accepts.
-    pub fn subject(&self) -> &SubjectPattern {
-        &self.subject
+    /// Whether it fits one signer alone, whatever claims there are.
+    pub fn names_one(&self) -> bool {
+        self.issuer.is_some() && self.subject.is_exact()
     }
 
     /// The claims that it demands.

@@ -141,7 +141,7 @@ impl KindTable {
                 subresource: "",
                 kind: &row.kind,
             };
-            if table.rows.iter().any(|known| known.same_resource(object)) || table.is_built_in(object) {
+            if table.rows.iter().any(|known| known.same_resource(object)) {
                 let Workload { group, version, resource, .. } = row;
                 return Err(KindError::Duplicate { group, version, resource });
             }
@@ -164,10 +164,6 @@ impl KindTable {
             version_fits && row.same_unversioned(object) && row.kind == object.kind
         })
         .map(|(_, row)| row)
-    }
-
-    fn is_built_in(&self, object: ObjectType<'_>) -> bool {
-        self.rows.iter().take(BUILT_IN.len()).any(|row| row.same_unversioned(object))
     }
 }
 

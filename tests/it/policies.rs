@@ -1,6 +1,8 @@
 //! How policies combine, from the spec as it is written to the verdict.
 
-use sealgate::policy::Entry;
+use std::collections::BTreeMap;
+
+use sealgate::policy::{Entry, PolicySet};
 use sealgate::verifier::{Basis, Defaults, Mode, PolicyOutcome, Reaction};
 use serde_json::json;
 
@@ -291,4 +293,24 @@ async fn k8s_23_a_namespace_created_a_second_ago_is_governed() {
     let ci = SigningKey::new();
     assert_eq!(selected_by_label(None, &[&ci], &[]).await, "NO_SIGNATURE");
     assert_eq!(selected_by_label(None, &[&ci], &[&ci]).await, "ALLOW");
+}
+
+#[test]
+fn a_set_knows_the_trusted_roots_that_its_policies_use() {
+    let keyless = |root: Option<&str>| {
+        let identity = json!({"issuer": "https://gitlab.com", "subject": "https://gitlab.com/acme/app"});
+        let mut trust = json!({"identities": [identity]});
+        if let Some(root) = root {
+            trust["trustedRoot"] = json!(root);
+        }
+        json!({"name": root.unwrap_or("ci"), "keyless": trust})
+    };
+    let policy = |name: &str, authorities: &[serde_json::Value]| {
+        sealgate::api::compile(name, &json!({"match": {"images": ["**"]}, "authorities": authorities}))
+    };
+    let key = json!({"name": "key", "key": {"publicKey": SigningKey::new().pem()}});
+    let entries =
+        vec![policy("p", &[key, keyless(Some("corp"))]), policy("q", &[keyless(None), keyless(Some("corp"))])];
+    let set = PolicySet::new(entries, BTreeMap::new());
+    assert_eq!(set.trusted_roots().into_iter().collect::<Vec<_>>(), ["corp", "sigstore"]);
 }

@@ -71,6 +71,10 @@ fn pol_06_an_identity_names_issuer_and_subject() {
         assert_eq!(keyless(Some(ISSUER), Some(blank), None), Err(E::Blank(IdentityField::Subject)));
         assert_eq!(keyless(Some(ISSUER), None, Some(blank)), Err(E::RegExp(RegExpError::Blank)));
     }
+    let (long, longer) = ("x".repeat(MAX_TEXT), "x".repeat(MAX_TEXT + 2));
+    assert_eq!(keyless(Some(&long), Some(&long), None), Ok(()));
+    assert_eq!(keyless(Some(&longer), Some(MAIN), None), Err(E::TooLong(IdentityField::Issuer)));
+    assert_eq!(keyless(Some(ISSUER), Some(&longer), None), Err(E::TooLong(IdentityField::Subject)));
     for everybody in ["*", "**", ".*", ".+", "^.*$", "(.*)", "?", "*/*"] {
         let wildcard = |field| Err(E::Wildcard { field, found: everybody.to_owned() });
         assert_eq!(keyless(Some(everybody), Some(MAIN), None), wildcard(IdentityField::Issuer), "{everybody}");
@@ -244,4 +248,12 @@ fn a_mismatch_reads_well() {
         "the certificate's subject is https://github.com/\\u{202e}gro\\n, and the policy demands a full match of \
          https://github\\.com/org/.+@refs/tags/v1"
     );
+}
+
+#[test]
+fn one_signer_is_named_by_an_exact_subject_and_its_issuer() {
+    let certificate = |issuer, subject, regexp| IdentityPattern::certificate(parts(issuer, subject, regexp)).unwrap();
+    assert!(certificate(Some(ISSUER), Some(MAIN), None).names_one());
+    assert!(!certificate(None, Some(MAIN), None).names_one());
+    assert!(!certificate(Some(ISSUER), None, Some("https://github\\.com/org/.+")).names_one());
 }

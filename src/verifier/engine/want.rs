@@ -135,9 +135,7 @@ impl Terms {
         match &*self.signer {
             Signer::Key { .. } => false,
             Signer::Keyless { identities, .. } | Signer::Certificate { identities, .. } => {
-                let fits_one =
-                    |identity: &IdentityPattern| identity.issuer().is_some() && identity.subject().is_exact();
-                !matches!(identities.as_slice(), [only] if fits_one(only))
+                !matches!(identities.as_slice(), [only] if only.names_one())
             }
         }
     }
