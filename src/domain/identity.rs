@@ -167,6 +167,11 @@ impl IdentityPattern {
         Ok(Self { issuer, subject, claims })
     }
 
+    /// The subjects that it accepts.
+    pub fn subject(&self) -> &SubjectPattern {
+        &self.subject
+    }
+
     /// Whether it fits one signer alone, whatever claims there are.
     pub fn names_one(&self) -> bool {
         self.issuer.is_some() && self.subject.is_exact()

@@ -236,8 +236,10 @@ impl Host {
         if name.ends_with(".docker.io") {
             return fail("matches other names of Docker Hub, whose images are all seen as docker.io; write docker.io");
         }
-        let labels = name.split('.').map(|label| (label != "*").then(|| label.to_owned())).collect();
-        Ok(Self::Labels(labels, port.filter(|&port| port != "443").map(str::to_owned)))
+        let labels: Vec<_> = name.split('.').map(|label| (label != "*").then(|| label.to_owned())).collect();
+        // One label is a host by its port alone, which it keeps.
+        let port = port.filter(|&port| port != "443" || labels.len() == 1);
+        Ok(Self::Labels(labels, port.map(str::to_owned)))
     }
 
     /// `*` stands for no internationalised label, so that what looks like another name must be named in full.

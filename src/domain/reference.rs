@@ -298,8 +298,10 @@ pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// A host that only its port tells from a path keeps it: `registry:443/app` is not Docker Hub's `registry/app`.
 pub(super) fn canonical_host(host: &str) -> String {
-    let host = host.strip_suffix(":443").unwrap_or(host);
+    let without_port = host.strip_suffix(":443").filter(|host| host.contains(['.', ':']) || *host == "localhost");
+    let host = without_port.unwrap_or(host);
     if DOCKER_HUB_ALIASES.contains(&host) { DEFAULT_HOST.to_owned() } else { host.to_owned() }
 }
 

@@ -101,6 +101,10 @@ fn ref_10_the_default_port_is_folded_in_patterns_too() {
     assert!(matches("ghcr.io/a/b", "ghcr.io:443/a/b"));
     assert!(matches("*.io:443/a/b", "ghcr.io/a/b"));
     assert!(!matches("ghcr.io/a/b", "ghcr.io:8443/a/b"));
+    assert!(matches("registry:443/a/b", "registry:443/a/b"));
+    assert!(matches("*:443/a/b", "registry:443/a/b"));
+    assert!(!matches("*:443/a/b", "registry:5000/a/b"));
+    assert!(!matches("registry:443/a/b", "registry/a/b"));
     assert!(!matches("*.io/a/b", "ghcr.io:8443/a/b"));
     assert!(matches("*.io:8443/a/b", "ghcr.io:8443/a/b"));
     assert!(matches("*:5000/a/b", "registry:5000/a/b"));

@@ -151,6 +151,10 @@ fn ref_07_only_the_names_in_the_table_are_docker_hub() {
 fn ref_10_hosts_have_one_spelling() {
     assert_eq!(read("ghcr.io:443/a/b").repository(), read("ghcr.io/a/b").repository());
     assert_ne!(read("ghcr.io:8443/a/b").repository(), read("ghcr.io/a/b").repository());
+    assert_eq!(read("localhost:443/a/b").repository(), read("localhost/a/b").repository());
+    // Without its port this would be docker.io/registry/a/b.
+    assert_eq!(read("registry:443/a/b").repository().to_string(), "registry:443/a/b");
+    assert_ne!(read("registry:443/a/b").repository(), read("registry/a/b").repository());
     assert_eq!(canonical("2130706433/a"), "docker.io/2130706433/a");
     hosts_are_refused(
         &["ghcr.io:0443", "ghcr.io:99999", "ghcr.io:0", "ghcr.io:", "ghcr.io:+80", "ghcr.io:80a"],
