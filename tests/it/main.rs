@@ -24,6 +24,7 @@ mod conditions;
 mod conformance;
 mod cosign;
 mod engine;
+mod examples;
 mod fields;
 mod files;
 mod forgeries;

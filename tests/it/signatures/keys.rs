@@ -50,6 +50,19 @@ fn cry_08_a_bare_key_may_sign_in_each_of_its_schemes() {
     }
 }
 
+/// The manifest is not at hand, its digest is: enough for a scheme over SHA-256, and for no other.
+#[test]
+fn a_signature_over_the_manifest_itself_is_checked_by_its_digest() {
+    let unnamed = |key: &SigningKey| {
+        bundle_candidate(&edit(&key.message_bundle(MANIFEST), "/verificationMaterial/publicKey/hint", json!("")))
+    };
+    let (key, other) = (SigningKey::generate(Scheme::P256), SigningKey::generate(Scheme::P256));
+    allowed(&check(&unnamed(&key), &key.public()));
+    denied(&check(&unnamed(&key), &other.public()), "SIGNATURE_INVALID");
+    let ed25519 = SigningKey::generate(Scheme::Ed25519);
+    denied(&check(&unnamed(&ed25519), &ed25519.public()), "SIGNER_MISMATCH");
+}
+
 #[test]
 fn cry_08_keys_of_other_algorithms_and_sizes_are_refused() {
     let refused = |name: &str| PublicKey::from_pem(&fixture(&format!("refused/{name}.pem"))).unwrap_err();
