@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use criterion::{Criterion, criterion_group};
 use jiff::Timestamp;
 use sealgate::admission::review::Review;
@@ -45,6 +46,7 @@ const MANIFEST: &[u8] = b"an image manifest";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
 const BARE: &str = "keyless bundle, the crate alone";
+const PRIMITIVE: &str = "ECDSA P-256, the primitive alone";
 const KEYLESS: &str = "keyless bundle";
 const KEY_BUNDLE: &str = "bundle by a key, no log";
 const KEY_LAYER: &str = "layer by a key, no log";
@@ -123,6 +125,9 @@ fn keys(c: &mut Criterion) {
     let public = key.public();
     let signer = SignerDemand::Key { key: &public, root: None };
     let digest = Digest::of(MANIFEST);
+    let (spki, signature) = (key.spki(), key.sign(MANIFEST));
+    let point = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &spki[spki.len() - 65..]);
+    c.bench_function(PRIMITIVE, |b| b.iter(|| point.verify(black_box(MANIFEST), &signature).unwrap()));
     let bundle = Signing::by_key(&key, Content::statement(&statement(&digest))).bundle_candidate();
     c.bench_function(KEY_BUNDLE, |b| b.iter(|| ask(black_box(&bundle), signer, LogRule::Ignored, None)));
     let layer = key.simple_signing(&payload(&digest)).candidate();

@@ -17,7 +17,7 @@ use crate::signatures::log;
 /// 2. It is of another instance: nothing that presents itself is by an authority of this root.
 /// 3. A proven time is in the future. The crate asks its own clock, and about logs only, and would tell that the certificate
 ///    was not valid then.
-/// 4. No path leads to an authority: why, in words.
+/// 4. A timestamp is wrong, or no path leads to an authority: why, in words.
 /// 5. What the crate says.
 pub(super) fn explain(error: &Error, anchors: &Anchors, bundle: &Bundle, now: Timestamp) -> Rejection {
     // 1.
@@ -30,15 +30,21 @@ pub(super) fn explain(error: &Error, anchors: &Anchors, bundle: &Bundle, now: Ti
         return foreign_certificate();
     }
     // 3.
-    if let Ok(times) = times(anchors, bundle, now)
-        && let Err(future) = log::check_times(&times, now)
+    let times = times(anchors, bundle, now);
+    if let Ok(times) = &times
+        && let Err(future) = log::check_times(times, now)
     {
         return future;
     }
     // 4.
+    let is_wrong_time =
+        matches!(error, Error::Timestamp(problem) if !matches!(problem, TimestampError::NoVerifiedTimestamp(_)));
+    if is_wrong_time && let Err(refused @ Rejection::TimestampInvalid(_)) = times {
+        return refused;
+    }
     if matches!(error, Error::Certificate(CertificateError::ChainInvalid(_)))
         && let [leaf, intermediates @ ..] = chain(&bundle.verification_material.content).as_slice()
-        && let Ok(times) = times(anchors, bundle, now)
+        && let Ok(times) = times
     {
         let intermediates: Vec<_> = intermediates.iter().map(|der| der.to_vec()).collect();
         if let Err(refused) = anchors.certify(leaf, &intermediates, &times, now) {

@@ -144,7 +144,11 @@ fn cry_15_a_timestamp_is_by_an_authority_that_the_root_lists() {
     };
     let a = sigstore().tsa;
     by(&a).iter().for_each(allowed);
-    by(&Sigstore::new("b").tsa).iter().for_each(bad_time);
+    let foreign = by(&Sigstore::new("b").tsa);
+    foreign.iter().for_each(bad_time);
+    for told in foreign.iter().filter_map(|answer| answer.as_ref().err()).map(|finding| format!("{finding:?}")) {
+        assert!(told.contains("by no timestamp authority of the trusted root"), "{told}");
+    }
     // Another of the same names.
     let namesake = TimestampAuthority {
         above: vec![crate::support::sigstore::Authority::root(
