@@ -115,6 +115,23 @@ fn cry_08_points_off_the_curve_and_of_small_order_are_refused() {
     }
 }
 
+/// RFC 8017, appendix A.1: NULL; RFC 8410, section 3: none.
+#[test]
+fn cry_08_parameters_that_an_algorithm_does_not_have_are_refused() {
+    let bad = KeyError::Malformed("the algorithm has parameters that it can't have");
+    let rsa = SigningKey::generate(Scheme::RsaPkcs1).spki();
+    assert!(PublicKey::from_pem(&pem("PUBLIC KEY", &rsa)).is_ok());
+    let null = rsa.windows(2).position(|pair| pair == [0x05, 0x00]).unwrap();
+    let mut octets = rsa;
+    octets[null] = 0x04;
+    assert_eq!(PublicKey::from_pem(&pem("PUBLIC KEY", &octets)), Err(bad.clone()));
+
+    let ed25519 = SigningKey::generate(Scheme::Ed25519).spki();
+    assert!(PublicKey::from_pem(&pem("PUBLIC KEY", &ed25519)).is_ok());
+    let with_null = [&[0x30, 0x2c, 0x30, 0x07], &ed25519[4..9], &[0x05, 0x00], &ed25519[9..]].concat();
+    assert_eq!(PublicKey::from_pem(&pem("PUBLIC KEY", &with_null)), Err(bad));
+}
+
 #[test]
 fn cry_08_an_rsa_key_with_a_useless_exponent_is_refused() {
     let good = SigningKey::generate(Scheme::RsaPkcs1).spki();
