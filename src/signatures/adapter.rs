@@ -83,12 +83,6 @@ impl Anchors {
         (self.root.certificate_authorities.len(), self.root.tlogs.len(), self.root.timestamp_authorities.len())
     }
 
-    /// When the last certificate authority ends; nothing where one has no end.
-    pub(super) fn authorities_end(&self) -> Option<Timestamp> {
-        let ends = self.root.certificate_authorities.iter().map(|ca| ca.valid_for.and_then(|window| window.end));
-        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
-    }
-
     /// The log that an entry says it is in, by its address; nothing where it is none of these.
     pub(super) fn log_of(&self, entry: &TransparencyLogEntry) -> Option<&str> {
         let log = self.root.tlogs.iter().find(|log| log.log_id.key_id.as_bytes() == entry.log_id.key_id.as_bytes());

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 
 use super::adapter;
 use crate::domain::{Digest, Unavailable};
@@ -37,11 +36,6 @@ impl TrustMaterial {
     /// How many certificate authorities, logs and timestamp authorities there are.
     pub fn counts(&self) -> (usize, usize, usize) {
         self.anchors.counts()
-    }
-
-    /// When the last of its certificate authorities ends; nothing where one has no end.
-    pub fn authorities_end(&self) -> Option<Timestamp> {
-        self.anchors.authorities_end()
     }
 
     /// The SHA-256 of the JSON it was read from.
