@@ -26,9 +26,7 @@ use sealgate::api;
 use sealgate::domain::{Digest, IdentityParts, IdentityPattern, ImageReference, PinnedImage};
 use sealgate::policy::condition::{Condition, Facts};
 use sealgate::policy::{PolicySet, govern, select};
-use sealgate::signatures::{
-    Candidate, ContentDemand, Demand, LogRule, SignerDemand, TrustMaterial, VerifiedSignature, verify,
-};
+use sealgate::signatures::{Candidate, ContentDemand, Demand, LogRule, SignerDemand, VerifiedSignature, verify};
 use serde_json::{Value, json};
 use sigstore::trust_root::TrustedRoot;
 use sigstore::types::{Artifact, Bundle, Sha256Hash};
@@ -108,16 +106,16 @@ fn keyless(c: &mut Criterion) {
         });
     });
 
-    let root = sigstore.trusted_root().material();
-    let candidate = signing.bundle_candidate();
-    c.bench_function(KEYLESS, |b| b.iter(|| by_pipeline(black_box(&candidate), &root)));
+    let (root, identities, candidate) = (sigstore.trusted_root().material(), pipeline(), signing.bundle_candidate());
+    let signer = SignerDemand::Keyless { root: &root, identities: &identities };
+    c.bench_function(KEYLESS, |b| b.iter(|| ask(black_box(&candidate), signer, LogRule::Required, None)));
 }
 
-fn by_pipeline(candidate: &Candidate, root: &TrustMaterial) -> VerifiedSignature {
+/// The identity of the pipeline that signs here.
+fn pipeline() -> [IdentityPattern; 1] {
     let Identity { issuer, subject, .. } = Identity::gitlab();
     let parts = IdentityParts { issuer: Some(issuer), subject: Some(subject), ..IdentityParts::default() };
-    let identities = [IdentityPattern::certificate(parts).unwrap()];
-    ask(candidate, SignerDemand::Keyless { root, identities: &identities }, LogRule::Required, None)
+    [IdentityPattern::certificate(parts).unwrap()]
 }
 
 fn keys(c: &mut Criterion) {
@@ -146,13 +144,9 @@ fn conditions(c: &mut Criterion) {
     });
     let sigstore = Sigstore::new("bench");
     let signing = sigstore.keyless(&Identity::gitlab(), Content::statement(&provenance));
-    let attestation = {
-        let Identity { issuer, subject, .. } = Identity::gitlab();
-        let parts = IdentityParts { issuer: Some(issuer), subject: Some(subject), ..IdentityParts::default() };
-        let identities = [IdentityPattern::certificate(parts).unwrap()];
-        let signer = SignerDemand::Keyless { root: &sigstore.trusted_root().material(), identities: &identities };
-        ask(&signing.bundle_candidate(), signer, LogRule::Required, Some(PROVENANCE))
-    };
+    let (root, identities) = (sigstore.trusted_root().material(), pipeline());
+    let signer = SignerDemand::Keyless { root: &root, identities: &identities };
+    let attestation = ask(&signing.bundle_candidate(), signer, LogRule::Required, Some(PROVENANCE));
     let said: &Arc<_> = attestation.statement().unwrap();
     for (name, expression) in [
         (

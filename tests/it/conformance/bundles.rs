@@ -35,14 +35,14 @@ fn cry_00_sigstore_conformance() {
                 name: format!("{name} {how}"),
                 accept: !name.ends_with("_fail"),
                 note: "",
-                answer: conformance(&path, &name, artifact),
+                answer: conformance(&path, artifact),
             });
         }
     }
     judge(&cases);
 }
 
-fn conformance(path: &Path, name: &str, artifact: Artifact<'_>) -> Result<String, Finding> {
+fn conformance(path: &Path, artifact: Artifact<'_>) -> Result<String, Finding> {
     let read = |file: &str| fs::read_to_string(path.join(file)).ok();
     let root = read("trusted_root.json").map_or_else(public_good, |json| material(&json));
     let bundle = fs::read(path.join("bundle.sigstore.json")).unwrap();
@@ -54,7 +54,6 @@ fn conformance(path: &Path, name: &str, artifact: Artifact<'_>) -> Result<String
         Some(key) => SignerDemand::Key { key, root: Some(&root) },
         None => SignerDemand::Keyless { root: &root, identities: &identities },
     };
-    let _ = name;
     told(verify_artifact(&bundle, artifact, signer, LogRule::Required, None, now()))
 }
 
