@@ -68,6 +68,10 @@ conformance: rust ## Every recorded case of SEALGATE_CORPORA: right or wrong, an
 flips: rust ## Every bit of a signature in five forms and of all beside it, flipped: what is accepted must be known not to matter
 	SEALGATE_EVERY_BIT=1 cargo test --quiet --locked --test it flips:: -- --nocapture
 
+.PHONY: faults
+faults: rust ## The release binary under attack, within the chart's limit of memory, and under faults of a whole cluster (as root)
+	scripts/faults.sh $(CASE)
+
 .PHONY: mutants
 mutants: rust ## Mutation tests of the pure core (SHARD=1/20 for a part): which changes no test notices
 	scripts/mutants.sh $(SHARD)

@@ -9,6 +9,8 @@ pub mod builders;
 pub mod corpora;
 #[path = "support/layouts.rs"]
 pub mod layouts;
+#[path = "support/process.rs"]
+pub mod process;
 #[path = "support/programs.rs"]
 pub mod programs;
 #[path = "support/registry.rs"]

@@ -1,0 +1,88 @@
+//! Within the chart's limit of memory: whatever is sent, the kernel has no reason to kill the gate.
+//!
+//! Where the machine has no memory controller, or gives it to nobody, the peak is compared with the limit.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::builders::{Review, pod};
+use crate::support::process::{Launch, MemoryLimit, Sealgate};
+use crate::support::registry::{Pushed, TestRegistry};
+use crate::support::signer::{self, SigningKey, payload};
+
+/// `resources.limits.memory` of the chart.
+const LIMIT: u64 = 128 << 20;
+
+/// The program under test.
+pub(crate) fn binary() -> PathBuf {
+    std::env::var_os("SEALGATE_FAULTS_BINARY").expect("make faults names the program in SEALGATE_FAULTS_BINARY").into()
+}
+
+/// The gate in a group of its own, which ends with it.
+struct Limited {
+    gate: Option<Sealgate>,
+    limit: Option<MemoryLimit>,
+}
+
+impl Limited {
+    fn start(name: &str, policies: Vec<Value>, hosts: &[&str]) -> Self {
+        let limit = MemoryLimit::new(name, LIMIT);
+        if limit.is_none() {
+            eprintln!("{name}: this machine gives no memory controller; the peak is compared with the limit");
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let mut launch = Launch::new(binary(), folder, policies).registries(hosts);
+        launch.memory.clone_from(&limit);
+        Self { gate: Some(launch.start()), limit }
+    }
+
+    fn gate(&mut self) -> &mut Sealgate {
+        self.gate.as_mut().unwrap()
+    }
+
+    /// It still runs, and has never had more than it may have.
+    fn survives(&mut self, what: &str) {
+        let exit = self.gate().exit();
+        assert!(exit.is_none(), "{what}: the gate ended: {exit:?}");
+        let peak = self.gate().peak_memory();
+        eprintln!("{what}: at most {peak} KiB");
+        assert!(peak << 10 <= LIMIT, "{what}: {peak} KiB");
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        drop(self.gate.take());
+        self.limit.take().map(MemoryLimit::end);
+    }
+}
+
+fn policy(name: &str, images: &str, key: &SigningKey) -> Value {
+    json!({
+        "apiVersion": "sealgate.dev/v1alpha1", "kind": "ClusterSignaturePolicy", "metadata": {"name": name},
+        "spec": {"match": {"images": [images]}, "authorities": [{"name": "ci-key", "key": {"publicKey": key.pem()}}]},
+    })
+}
+
+fn signed(registry: &TestRegistry, key: &SigningKey) -> Pushed {
+    let image = registry.push_image("acme/app", "v1");
+    let signature = key.simple_signing(&payload(&image.digest));
+    registry.put(&image.repository, &signer::legacy_tag(&[signature]), Some(&image.signature_tag()));
+    image
+}
+
+fn review(image: &str) -> Vec<u8> {
+    Review::create(&pod(&[("web", image)])).bytes()
+}
+
+#[test]
+fn an_honest_image_is_admitted_within_the_limit() {
+    let (registry, key) = (TestRegistry::start(), SigningKey::new());
+    let image = signed(&registry, &key);
+    let images = format!("{}/**", image.host);
+    let mut limited = Limited::start("honest", vec![policy("ci", &images, &key)], &[&image.host]);
+    let answer = limited.gate().ask("/validate", &review(&image.by_digest())).unwrap();
+    assert_eq!(answer["response"]["allowed"], true, "{answer}");
+    limited.survives("one honest image");
+}
