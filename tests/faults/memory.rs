@@ -54,7 +54,9 @@ impl Limited {
 impl Drop for Limited {
     fn drop(&mut self) {
         drop(self.gate.take());
-        self.limit.take().map(MemoryLimit::end);
+        if let Some(limit) = self.limit.take() {
+            limit.end();
+        }
     }
 }
 
