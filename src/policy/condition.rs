@@ -6,10 +6,12 @@
 
 mod cel;
 mod cost;
+pub mod limits;
 #[cfg(feature = "rego")]
 mod rego;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,9 +25,6 @@ use crate::signatures::{Signatory, Statement};
 
 /// Whether this build reads conditions in Rego.
 pub const REGO: bool = cfg!(feature = "rego");
-
-/// Longest expression in CEL, in bytes.
-pub const MAX_EXPRESSION: usize = 4096;
 
 /// One condition, checked and ready. Two are the same when they read the same.
 #[derive(Clone)]

@@ -7,30 +7,22 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
+use std::thread;
 
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::objects::{Key, Map};
-use kube_cel::cel::{Context, ExecutionError, Program, Value as Cel};
+use kube_cel::cel::{Context, ExecutionError, ParseErrors, Program, Value as Cel};
 use serde_json::Value;
 
 use super::cost::{self, Shape, Size};
-use super::{ConditionError, MAX_EXPRESSION};
+use super::limits::{MAX_COMPREHENSIONS, MAX_DEPTH, PARSER_STACK};
+use super::{ConditionError, text};
 use crate::domain::text::foreign;
 
 /// What an expression may name.
 pub(super) const VARIABLES: [&str; 4] = ["predicate", "statement", "image", "signer"];
 /// What an expression may call.
 static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
-/// Longest run of `!` or `-`: the parser's work doubles with each.
-const MAX_SIGNS: usize = 4;
-/// Deepest expression: parser and interpreter call themselves for each level, and a stack has an end. Four times as deep
-/// works on the smallest stack that they run on.
-const MAX_DEPTH: usize = 40;
-/// How many levels a pair of brackets costs.
-const BRACKET: usize = 4;
-/// Deepest nesting of `all`, `exists`, `map` and their like.
-const MAX_COMPREHENSIONS: usize = 2;
-
 /// An expression that was checked.
 pub(super) struct Expression {
     program: Program,
@@ -45,30 +37,17 @@ pub(super) struct Variables {
 }
 
 impl Expression {
-    /// 1. At most 4 KiB, not too deep, no long runs of signs.
+    /// 1. At most 4 KiB, brackets not too deep, and nothing that the parser reads wrongly.
     /// 2. It parses.
-    /// 3. It names only variables and functions that exist, and its answer can be true or false.
-    /// 4. Comprehensions are nested at most twice, patterns are written out, and nothing in it makes large from small.
+    /// 3. Its tree is not too deep.
+    /// 4. It names only variables and functions that exist, and its answer can be true or false.
+    /// 5. Comprehensions are nested at most twice, patterns are written out, and nothing in it makes large from small.
     pub(super) fn compile(source: &str) -> Result<Self, ConditionError> {
         // 1.
-        check_text(source)?;
-        // 2. A parser that panics on a text does not take the process along.
-        let parsed = catch_unwind(|| Program::compile(source));
-        let program = match parsed {
-            Ok(Ok(program)) => program,
-            Ok(Err(errors)) => {
-                let (line, column, problem) = errors
-                    .errors
-                    .first()
-                    .map_or((1, 0, String::new()), |error| (error.pos.0, error.pos.1, error.msg.clone()));
-                let line = usize::try_from(line).unwrap_or(1).max(1);
-                let column = usize::try_from(column).unwrap_or_default().max(1);
-                return Err(ConditionError { line, column, problem: format!("is no CEL: {}", foreign(&problem)) });
-            }
-            Err(_) => return Err(ConditionError::at(source, 0, "can't be parsed")),
-        };
-        // 3. and 4.
-        let shape = cost::shape(program.expression());
+        text::check(source)?;
+        // 2. and 3.
+        let (program, shape) = parse(source)?;
+        // 4. and 5.
         check_shape(source, &shape)?;
         Ok(Self { program, shape })
     }
@@ -91,118 +70,33 @@ impl Expression {
     }
 }
 
-fn check_text(source: &str) -> Result<(), ConditionError> {
-    if source.len() > MAX_EXPRESSION {
-        let found = source.len();
-        let problem = format!("an expression of {found} bytes; at most {MAX_EXPRESSION} are read");
-        return Err(ConditionError { line: 1, column: 1, problem });
-    }
-    if source.trim().is_empty() {
-        return Err(ConditionError::at(source, 0, "is blank; expected an expression that is true or false"));
-    }
-    let mut signs = 0_usize;
-    let mut open = vec![Group::default()];
-    for (at, byte) in outside_of_text(source) {
-        signs = match byte {
-            b'!' | b'-' => signs.saturating_add(1),
-            b if b.is_ascii_whitespace() => signs,
-            _ => 0,
-        };
-        if signs > MAX_SIGNS {
-            return Err(ConditionError::at(source, at, format!("more than {MAX_SIGNS} signs in a row")));
-        }
-        match byte {
-            b'(' | b'[' | b'{' => open.push(Group::default()),
-            b')' | b']' | b'}' => {
-                let inner = open.pop().unwrap_or_default();
-                if let Some(outer) = open.last_mut() {
-                    outer.links = outer.links.saturating_add(1);
-                    outer.inside = outer.inside.max(inner.depth());
-                }
-            }
-            b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'<' | b'>' | b'=' | b'!' | b'&' | b'|' | b'?' | b':' => {
-                if let Some(group) = open.last_mut() {
-                    group.add(byte);
-                }
-            }
-            _ => {}
-        }
-        let depth = open.iter().map(Group::own).chain(open.last().map(|group| group.inside)).sum::<usize>();
-        if depth > MAX_DEPTH {
-            return Err(ConditionError::at(
-                source,
-                at,
-                "the expression is too deep; write shorter chains, or several conditions",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// What stands between a pair of brackets, or outside of all.
-#[derive(Default)]
-struct Group {
-    /// Selections and operators since the last `&&` or `||`, and the most of them.
-    links: usize,
-    most: usize,
-    /// Clauses joined by `&&`, `||`, `?` and `:`.
-    clauses: usize,
-    /// The depth of the deepest group inside.
-    inside: usize,
-}
-
-impl Group {
-    fn add(&mut self, byte: u8) {
-        if matches!(byte, b'&' | b'|' | b'?' | b':') {
-            self.most = self.most.max(self.links);
-            self.links = 0;
-            self.clauses = self.clauses.saturating_add(1);
-        } else {
-            self.links = self.links.saturating_add(1);
-        }
-    }
-
-    /// The levels that it costs by itself. `&&` and `||` have two characters.
-    fn own(&self) -> usize {
-        self.most.max(self.links).saturating_add(self.clauses.div_ceil(2)).saturating_add(BRACKET)
-    }
-
-    fn depth(&self) -> usize {
-        self.own().saturating_add(self.inside)
-    }
-}
-
-/// The bytes of an expression with their places, without those inside of texts and comments.
-fn outside_of_text(source: &str) -> impl Iterator<Item = (usize, u8)> {
-    let (mut quote, mut escaped, mut comment, mut previous) = (None, false, false, 0_u8);
-    source.bytes().enumerate().filter(move |(_, byte)| {
-        let byte = *byte;
-        let before = std::mem::replace(&mut previous, byte);
-        match quote {
-            _ if comment => {
-                comment = byte != b'\n';
-                false
-            }
-            Some(open) => {
-                let ends = byte == open && !escaped;
-                escaped = byte == b'\\' && !escaped;
-                if ends {
-                    quote = None;
-                }
-                false
-            }
-            None if byte == b'"' || byte == b'\'' => {
-                quote = Some(byte);
-                escaped = false;
-                false
-            }
-            None if byte == b'/' && before == b'/' => {
-                comment = true;
-                false
-            }
-            None => true,
-        }
+/// Parses and checks on a thread of its own: neither the text nor the tree can be too deep for its stack, whatever the check of
+/// the text has missed. A tree that leaves it is not too deep for any stack.
+pub(super) fn parse(source: &str) -> Result<(Program, Shape), ConditionError> {
+    let fail = |problem: &str| ConditionError::at(source, 0, problem);
+    thread::scope(|scope| {
+        let parser = thread::Builder::new().name("parser".to_owned()).stack_size(PARSER_STACK);
+        let parsing = parser.spawn_scoped(scope, || {
+            let program = Program::compile(source).map_err(|errors| syntax(&errors))?;
+            cost::check_depth(program.expression(), MAX_DEPTH).map_err(|problem| fail(&problem))?;
+            let shape = cost::shape(program.expression());
+            Ok((program, shape))
+        });
+        // A parser that panics on a text does not take the process along.
+        parsing
+            .map_err(|_| fail("can't be parsed now: no thread can be started"))?
+            .join()
+            .map_err(|_| fail("can't be parsed"))?
     })
+}
+
+fn syntax(errors: &ParseErrors) -> ConditionError {
+    let first = errors.errors.first();
+    let (line, column, problem) =
+        first.map_or((1, 0, String::new()), |error| (error.pos.0, error.pos.1, error.msg.clone()));
+    let line = usize::try_from(line).unwrap_or(1).max(1);
+    let column = usize::try_from(column).unwrap_or_default().max(1);
+    ConditionError { line, column, problem: format!("is no CEL: {}", foreign(&problem)) }
 }
 
 fn check_shape(source: &str, shape: &Shape) -> Result<(), ConditionError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, StructExpr};
 use serde_json::Value;
 
 /// Most steps of one evaluation, a step being one node of the expression for one element of a list.
@@ -103,6 +103,36 @@ impl Size {
     }
 }
 
+/// An expression is a tree. Call it where the stack is large enough for whatever the parser makes.
+pub(super) fn check_depth(expression: &IdedExpr, most: usize) -> Result<(), String> {
+    let Some(left) = most.checked_sub(1) else {
+        return Err("the expression is too deep; write shorter chains, or several conditions".to_owned());
+    };
+    children(&expression.expr).into_iter().try_for_each(|child| check_depth(child, left))
+}
+
+fn children(expression: &Expr) -> Vec<&IdedExpr> {
+    match expression {
+        Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => Vec::new(),
+        Expr::Select(select) => vec![&*select.operand],
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(MapExpr { entries }) | Expr::Struct(StructExpr { entries, .. }) => {
+            entries.iter().flat_map(|entry| parts(&entry.expr)).collect()
+        }
+        Expr::Comprehension(all) => {
+            vec![&all.iter_range, &all.accu_init, &all.loop_cond, &all.loop_step, &all.result]
+        }
+    }
+}
+
+fn parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
+    match entry {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
+}
+
 pub(super) fn shape(expression: &IdedExpr) -> Shape {
     let mut shape = Shape { may_be_boolean: may_be_boolean(&expression.expr), ..Shape::default() };
     walk(expression, &mut Vec::new(), 0, &mut shape);
@@ -143,8 +173,9 @@ fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, sh
             shape.longest = shape.longest.max(list.elements.len());
             list.elements.iter().for_each(|element| walk(element, bound, depth, shape));
         }
-        Expr::Map(map) => map.entries.iter().for_each(|entry| walk_entry(&entry.expr, bound, depth, shape)),
-        Expr::Struct(made) => made.entries.iter().for_each(|entry| walk_entry(&entry.expr, bound, depth, shape)),
+        Expr::Map(_) | Expr::Struct(_) => {
+            children(&expression.expr).into_iter().for_each(|part| walk(part, bound, depth, shape));
+        }
         Expr::Comprehension(comprehension) => {
             shape.loops = shape.loops.saturating_add(1);
             walk(&comprehension.iter_range, bound, depth, shape);
@@ -157,16 +188,6 @@ fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, sh
                 walk(part, bound, inside, shape);
             }
             bound.truncate(before);
-        }
-    }
-}
-
-fn walk_entry<'e>(entry: &'e EntryExpr, bound: &mut Vec<&'e str>, depth: usize, shape: &mut Shape) {
-    match entry {
-        EntryExpr::StructField(field) => walk(&field.value, bound, depth, shape),
-        EntryExpr::MapEntry(entry) => {
-            walk(&entry.key, bound, depth, shape);
-            walk(&entry.value, bound, depth, shape);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::slice::from_ref;
 
 use proptest::prelude::*;
 
+use super::limits::MAX_EXPRESSION;
 use super::*;
 
 /// What a condition says of this predicate.
@@ -177,4 +178,98 @@ proptest! {
             let _ = said(&condition, &provenance());
         }
     }
+}
+
+/// Whether a text is cut as the parser cuts it decides whether brackets are counted. Each of these hid 900 of them.
+#[test]
+fn dos_13_brackets_are_counted_wherever_a_text_ends() {
+    let brackets = |times| format!("{}true{}", "(".repeat(times), ")".repeat(times));
+    for before in [
+        r"r'\' == 'x'",
+        r#"R"\" == 'x'"#,
+        r"br'\' == b'x'",
+        r"b'\' == b'x'",
+        r#"'\q' == "x""#,
+        r"'''\''' == 'x'",
+        r"r'''\''' == 'x'",
+        "1r'\\' == 'x'",
+        "0x1fr'\\' == 'x'",
+        "1ur'\\' == 'x'",
+        "rr'\\' == 'x'",
+        "'\n' == 'x'",
+        "'''' == 'x'",
+        "`a'` == 'x'",
+        "predicate.`a//b` == 'x'",
+        "'//' == 'x'",
+        "\"//\" == 'x'",
+        "r'//' == 'x'",
+        "'\\'//' == 'x'",
+    ] {
+        let condition = Condition::cel(&format!("{before} || {}", brackets(900)), None);
+        assert!(condition.is_err(), "{before}");
+    }
+    for before in
+        [r"r'\d' == 'x'", "R\"\\'\" == 'x'", "b'\\x00' == b'x'", "'''a\"b''' == 'x'", "'\\'(((((((((((((((((' == 'x'"]
+    {
+        let condition = Condition::cel(&format!("{before} || {}", brackets(8)), None);
+        assert!(condition.is_ok(), "{before}: {condition:?}");
+    }
+}
+
+/// Without the count of brackets: any text of the longest kind fits the stack of the parser.
+#[test]
+fn dos_13_no_text_overflows_the_stack_of_the_parser() {
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{1:", "}"),
+        ("size(", ")"),
+        ("a.f(", ")"),
+        ("a[", "]"),
+        ("!(", ")"),
+        ("a?(", "):1"),
+        ("[].all(a,", ")"),
+    ] {
+        let times = MAX_EXPRESSION / (open.len() + close.len()) - 1;
+        assert!(cel::parse(&format!("{}1{}", open.repeat(times), close.repeat(times))).is_err(), "{open}");
+    }
+    for link in [".a", ".f()", "[0]", "+1", "-1", "<1", " in 1", "||a", "&&a", "?a:a"] {
+        let source = format!("a{}", link.repeat((MAX_EXPRESSION - 1) / link.len()));
+        let _ = cel::parse(&source);
+    }
+}
+
+#[test]
+fn dos_13_long_chains_are_refused_and_short_ones_read() {
+    for (link, base) in [
+        (".a", "predicate"),
+        ("[0]", "predicate"),
+        (" + 1", "1"),
+        (".first()", "predicate"),
+        (" ? true : true", "true"),
+    ] {
+        let chain = |times| format!("{base}{} == 1", link.repeat(times));
+        assert!(Condition::cel(&chain(100), None).is_err(), "{link}");
+        assert!(Condition::cel(&chain(8), None).is_ok(), "{link}: {:?}", Condition::cel(&chain(8), None));
+    }
+    let clauses = |times: usize| vec!["true"; times].join(" || ");
+    assert!(Condition::cel(&clauses(500), None).is_ok());
+}
+
+/// The parser gives another meaning to each than CEL does.
+#[test]
+fn dos_13_what_the_parser_misreads_is_refused() {
+    for (misread, twin) in [
+        ("!!true", "!(!true)"),
+        ("- -predicate.a == 1", "-(-predicate.a) == 1"),
+        (r"predicate.a == r'\'", r"predicate.a == '\\'"),
+        (r#"predicate.a == '\"'"#, r#"predicate.a == '"'"#),
+        ("predicate.a == '''a '' b'''", "predicate.a == '''a \"\" b'''"),
+        ("b'''a''' == b'a'", "b'a' == b'a'"),
+        ("br'a' == b'a'", "b'a' == b'a'"),
+    ] {
+        assert!(Condition::cel(misread, None).is_err(), "{misread}");
+        assert!(Condition::cel(twin, None).is_ok(), "{twin}: {:?}", Condition::cel(twin, None));
+    }
+    assert_eq!(check("3 - -3 == 6 && predicate.count-1 == 2"), Ok(()));
 }
