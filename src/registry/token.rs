@@ -107,7 +107,8 @@ fn token_request<'a>(
     Ok(Request { url, origin, accept: "application/json", authorization, form, what: WHAT })
 }
 
-/// What a token server answers. `token` and `access_token` are two names of the same thing.
+/// What a token server answers. `token` and `access_token` are two names of the same thing; servers that fill one of them may
+/// send the other one empty, as Harbor does.
 #[derive(Deserialize)]
 struct TokenAnswer {
     token: Option<String>,
@@ -118,13 +119,14 @@ struct TokenAnswer {
 
 impl TokenAnswer {
     fn usable(self, limit: usize) -> Result<String, &'static str> {
-        let token = match (self.token, self.access_token) {
+        let filled = |token: &String| !token.is_empty();
+        let token = match (self.token.filter(filled), self.access_token.filter(filled)) {
             (Some(a), Some(b)) if a != b => return Err("two tokens in one answer"),
             (Some(token), _) | (None, Some(token)) => token,
             (None, None) => return Err("there is no token in the answer"),
         };
-        if token.is_empty() || token.len() > limit || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("the token is empty, too long, or has characters that no token has");
+        if token.len() > limit || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("the token is too long, or has characters that no token has");
         }
         Ok(token)
     }

@@ -503,6 +503,8 @@ async fn odd_tokens_are_refused() {
         (r#"{"token":"TOKEN\r\nX-Evil: 1"}"#.to_owned(), false),
         (r#"{"token":"TOK EN"}"#.to_owned(), false),
         (r#"{"token":""}"#.to_owned(), false),
+        (r#"{"token":"","access_token":""}"#.to_owned(), false),
+        (r#"{"token":null,"access_token":""}"#.to_owned(), false),
         (format!(r#"{{"token":"{long}x"}}"#), false),
         ("{}".to_owned(), false),
         ("<html>".to_owned(), false),
@@ -517,6 +519,29 @@ async fn odd_tokens_are_refused() {
         let found = resolve_with(&client, &image.tagged("v1"), &access).await;
         assert_eq!(found.is_ok(), accepted, "{found:?}");
         assert!(!registry.saw("X-Evil"));
+    }
+}
+
+#[tokio::test]
+async fn reg_21_an_empty_token_field_beside_a_full_one_is_no_token() {
+    let registry = TestRegistry::builder().auth(Auth::bearer("u", "hunter2")).start();
+    let image = registry.push_image("acme/app", "v1");
+    let access = access(&registry.host(), "u", "hunter2");
+    for (empty, other, accepted) in [
+        (r#""""#, "token", true),
+        ("null", "token", true),
+        (r#""""#, "access_token", true),
+        ("null", "access_token", true),
+        (r#""another""#, "token", false),
+        (r#""another""#, "access_token", false),
+    ] {
+        registry.rule("/token", move |_, _, stored| {
+            let issued: serde_json::Value = serde_json::from_slice(stored.bytes()).unwrap();
+            let first = if other == "token" { "access_token" } else { "token" };
+            Answer::ok("application/json", format!(r#"{{"{first}":{empty},"{other}":{}}}"#, issued["token"]))
+        });
+        let found = resolve_with(&client(&registry.settings()), &image.tagged("v1"), &access).await;
+        assert_eq!(found.is_ok(), accepted, "{empty} beside {other}: {found:?}");
     }
 }
 
