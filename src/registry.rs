@@ -36,6 +36,7 @@ use auth::Authenticator;
 use session::Session;
 use transport::Transport;
 
+pub use auth::REMEMBERED_LOGINS;
 pub use resolver::{Resolver, SystemResolver};
 pub use settings::{HostSettings, Limits, Roots, Settings, SettingsError, Timeouts};
 

@@ -1,15 +1,19 @@
 //! Credentials, in the order in which they were given, anonymous access last; and the tokens that they buy.
 //!
-//! Nothing is shown before the registry has asked for it, once for a host; from then on requests are authorised up front. What
-//! a registry was shown is remembered for exactly one host, repository and list of credentials, so no tenant profits from
-//! another's.
+//! Nothing is shown before the registry has asked for it, once for a repository; from then on requests are authorised up front.
+//!
+//! What is remembered is what has let a request in: a login and what it bought in answer to a challenge, for exactly one host,
+//! repository and list of credentials, so that no tenant profits from another's, nor suffers from it. It is forgotten when it ends
+//! or does not let a request in any more, and that request is then asked once with nothing. Nothing but the registry's answer to
+//! the request itself makes anyone ask a token server, so what a registry said once can't keep it from being asked again.
 
 use std::collections::{HashMap, HashSet};
 use std::iter;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderValue, StatusCode};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
@@ -19,17 +23,25 @@ use super::challenge::Challenge;
 use super::token::{basic, token};
 use super::transport::{Authority, Transport};
 
-/// Sets of credentials for repositories that are remembered at once.
-const MAX_SLOTS: usize = 2048;
-const MAX_CHALLENGES: usize = 1024;
+/// Repositories, each with one list of credentials, that are remembered at once. The one that was asked for least recently is
+/// forgotten first.
+pub const REMEMBERED_LOGINS: usize = 2048;
+/// How long a login that never ends by itself is shown before the registry asks for it.
+const LONGEST_MEMORY: Duration = Duration::from_hours(1);
 /// Different logins that are tried at one host for one question. Whoever may name pull secrets is not to try passwords here.
 const MAX_LOGINS: usize = 8;
 
-/// What registries want to see and what they have accepted.
+/// What registries have accepted.
 #[derive(Debug, Default)]
 pub(super) struct Authenticator {
-    slots: Mutex<HashMap<Key, Arc<Slot>>>,
-    challenges: Mutex<HashMap<String, Arc<Challenge>>>,
+    slots: Mutex<HashMap<Key, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    slot: Arc<Slot>,
+    /// When it was asked for last.
+    used: Instant,
 }
 
 /// Who asks for what.
@@ -43,7 +55,9 @@ struct Key {
 /// One repository as seen with one list of credentials.
 #[derive(Debug, Default)]
 struct Slot {
-    /// Which of the logins was let in last. The next request begins with it.
+    /// What has let a request in last. The next one shows it before it is asked.
+    proven: Mutex<Option<Shown>>,
+    /// Which of the logins that was. It is the first to answer a challenge.
     accepted: AtomicUsize,
     grants: tokio::sync::Mutex<Grants>,
 }
@@ -65,6 +79,12 @@ struct Grant {
     expires: Option<Instant>,
 }
 
+impl Grant {
+    fn is_over(&self) -> bool {
+        self.expires.is_some_and(|at| at <= Instant::now())
+    }
+}
+
 /// Who is asking, and for which repository.
 #[derive(Debug)]
 pub(super) struct Applicant<'a> {
@@ -84,14 +104,16 @@ pub(super) struct Applicant<'a> {
 /// a login that this one is closed to.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    /// Nothing, before a challenge is known.
+    /// Nothing, before there was a challenge.
     shown: Option<Shown>,
+    /// It is shown because it let another request in, and not in answer to a challenge.
+    from_memory: bool,
     spent: HashSet<usize>,
     /// Logins that got a second chance.
     renewed: HashSet<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Shown {
     login: usize,
     grant: Grant,
@@ -152,35 +174,44 @@ impl Pass {
     pub(super) fn header(&self) -> Option<&HeaderValue> {
         self.shown.as_ref()?.grant.header.as_ref()
     }
+
+    /// Whether an answer may be due to what was remembered, so that the registry is to be asked once more without it. It is not
+    /// where the registry wants to see the same as before; and too many requests are not made fewer by one more.
+    pub(super) fn is_spoilt_by(&self, status: StatusCode, challenge: Option<&Challenge>) -> bool {
+        let is_error = status.is_client_error() || status.is_server_error();
+        let same = || self.shown.as_ref().is_some_and(|shown| Some(&*shown.challenge) == challenge);
+        match status {
+            StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS => false,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.from_memory && !same(),
+            _ => self.from_memory && is_error,
+        }
+    }
 }
 
 impl Authenticator {
-    /// What the first try of a request shows.
-    pub(super) async fn pass(&self, applicant: &Applicant<'_>, transport: &Transport) -> Result<Pass, Unavailable> {
-        let mut pass = Pass::default();
-        if let Some(challenge) = self.known(&applicant.key.host) {
-            self.slot(&applicant.key).advance(&mut pass, &challenge, applicant, transport).await?;
-        }
-        Ok(pass)
+    /// What the first try of a request shows: what let the last one in, or nothing.
+    pub(super) fn pass(&self, applicant: &Applicant<'_>) -> Pass {
+        let shown = lock(&self.slot(&applicant.key).proven).clone().filter(|shown| !shown.grant.is_over());
+        Pass { from_memory: shown.is_some(), shown, ..Pass::default() }
     }
 
-    /// What to show after `pass` was refused with a 401 or 403; `None` when there is nothing left.
+    /// What to show after `pass` was refused with a 401 or 403 and this challenge, or none; `None` when there is nothing left.
     pub(super) async fn after(
         &self,
         mut pass: Pass,
-        headers: &HeaderMap,
+        challenge: Option<Challenge>,
         applicant: &Applicant<'_>,
         transport: &Transport,
     ) -> Result<Option<Pass>, Unavailable> {
-        let Some(challenge) = Challenge::of(headers).map(Arc::new).or_else(|| self.known(&applicant.key.host)) else {
+        let answered = || pass.shown.as_ref().map(|shown| shown.challenge.clone());
+        let Some(challenge) = challenge.map(Arc::new).or_else(answered) else {
             return Ok(None);
         };
-        self.remember(&applicant.key.host, &challenge);
         let slot = self.slot(&applicant.key);
         if let Some(Shown { login, grant, challenge: answered }) = pass.shown.take() {
             // A token from an earlier request may have been withdrawn, and what the registry wants to see may have changed: the
             // same login gets one more chance.
-            let stale = grant.expires.is_some() && grant.obtained < applicant.began;
+            let stale = matches!(*answered, Challenge::Bearer { .. }) && grant.obtained < applicant.began;
             if (stale || answered != challenge) && pass.renewed.insert(login) {
                 slot.forget(login, &grant).await;
             } else {
@@ -194,29 +225,40 @@ impl Authenticator {
     /// The registry let a request in that showed this.
     pub(super) fn accepted(&self, pass: &Pass, applicant: &Applicant<'_>) {
         if let Some(shown) = &pass.shown {
-            self.slot(&applicant.key).accepted.store(shown.login, Ordering::Relaxed);
+            let slot = self.slot(&applicant.key);
+            slot.accepted.store(shown.login, Ordering::Relaxed);
+            *lock(&slot.proven) = Some(shown.clone());
+        }
+    }
+
+    /// What this showed did not let a request in: it is not remembered any more. Another request may have replaced it meanwhile.
+    pub(super) fn forget(&self, pass: &Pass, applicant: &Applicant<'_>) {
+        let slot = self.slot(&applicant.key);
+        let mut proven = lock(&slot.proven);
+        let is_same = |shown: &Shown| proven.as_ref().is_some_and(|p| p.grant.obtained == shown.grant.obtained);
+        if pass.shown.as_ref().is_some_and(is_same) {
+            *proven = None;
         }
     }
 
     fn slot(&self, key: &Key) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= MAX_SLOTS && !slots.contains_key(key) {
-            slots.clear();
+        let mut slots = lock(&self.slots);
+        if slots.len() >= REMEMBERED_LOGINS
+            && !slots.contains_key(key)
+            && let Some(oldest) = slots.iter().min_by_key(|(_, known)| known.used).map(|(key, _)| key.clone())
+        {
+            slots.remove(&oldest);
         }
-        slots.entry(key.clone()).or_default().clone()
+        let used = Instant::now();
+        let known = slots.entry(key.clone()).or_insert_with(|| Known { slot: Arc::default(), used });
+        known.used = used;
+        known.slot.clone()
     }
+}
 
-    fn known(&self, host: &str) -> Option<Arc<Challenge>> {
-        self.challenges.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
-    }
-
-    fn remember(&self, host: &str, challenge: &Arc<Challenge>) {
-        let mut challenges = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
-        if challenges.len() >= MAX_CHALLENGES && !challenges.contains_key(host) {
-            challenges.clear();
-        }
-        challenges.insert(host.to_owned(), challenge.clone());
-    }
+/// Nothing panics while one of these is held.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Slot {
@@ -273,8 +315,7 @@ impl Grants {
         transport: &Transport,
     ) -> Result<Option<Grant>, Unavailable> {
         let Some(credential) = applicant.logins.get(login) else { return Ok(None) };
-        let now = Instant::now();
-        if let Some(grant) = self.bought.get(&login).filter(|grant| grant.expires.is_none_or(|at| at > now)) {
+        if let Some(grant) = self.bought.get(&login).filter(|grant| !grant.is_over()) {
             return Ok(Some(grant.clone()));
         }
         if self.refused.get(&login).is_some_and(|at| *at >= applicant.began) {
@@ -299,12 +340,13 @@ async fn answer(
     transport: &Transport,
 ) -> Result<Option<Grant>, Unavailable> {
     let obtained = Instant::now();
+    let for_long = |header| Grant { header, obtained, expires: obtained.checked_add(LONGEST_MEMORY) };
     match (challenge, login.map(|credential| &credential.login)) {
         (Challenge::Basic, Some(Login::Basic { username, password })) => {
-            Ok(Some(Grant { header: Some(basic(username, password)?), obtained, expires: None }))
+            Ok(Some(for_long(Some(basic(username, password)?))))
         }
         (Challenge::Basic, Some(Login::IdentityToken(_))) => Ok(None),
-        (Challenge::Basic, None) => Ok(Some(Grant { header: None, obtained, expires: None })),
+        (Challenge::Basic, None) => Ok(Some(for_long(None))),
         (Challenge::Bearer { realm, service }, login) => {
             let Some((header, life)) = token(realm, service.as_deref(), login, applicant, transport).await? else {
                 return Ok(None);
@@ -336,3 +378,6 @@ fn fingerprint(credentials: &[&Credential]) -> Digest {
     }
     Digest::of(&bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,8 @@ use crate::domain::{Digest, Repository, Unavailable};
 use crate::telemetry::Metrics;
 use crate::verifier::ports::Access;
 
-use super::auth::{Applicant, Authenticator};
+use super::auth::{Applicant, Authenticator, Pass};
+use super::challenge::Challenge;
 use super::failure::{protocol, quoted, too_long};
 use super::link;
 use super::manifest::{Descriptor, MANIFEST_TYPES, Manifest};
@@ -211,22 +212,31 @@ impl<'a> Session<'a> {
                 what: wanted.what,
             };
             let answer = self.transport.follow(request).await?;
-            let refused = matches!(answer.status().as_u16(), 401 | 403);
-            // Another host than the registry has no say in what it is shown.
-            if !refused || answer.authority != self.applicant.authority {
-                if answer.status() == StatusCode::OK || answer.status() == StatusCode::NOT_FOUND {
-                    self.authenticator.accepted(&pass, &self.applicant);
-                }
+            let status = answer.status();
+            if status == StatusCode::OK || status == StatusCode::NOT_FOUND {
+                self.authenticator.accepted(&pass, &self.applicant);
                 return Ok(answer);
             }
-            let next =
-                self.authenticator.after(pass, answer.response.headers(), &self.applicant, self.transport).await?;
-            match next {
-                Some(next) => {
-                    answer.discard().await;
-                    pass = next;
-                }
-                None => return Ok(answer),
+            // Another host than the registry has no say in what it is shown.
+            if answer.authority != self.applicant.authority {
+                return Ok(answer);
+            }
+            let challenge = Challenge::of(answer.response.headers());
+            if pass.is_spoilt_by(status, challenge.as_ref()) {
+                self.authenticator.forget(&pass, &self.applicant);
+                pass = Pass::default();
+                answer.discard().await;
+                continue;
+            }
+            if !matches!(status.as_u16(), 401 | 403) {
+                return Ok(answer);
+            }
+            self.authenticator.forget(&pass, &self.applicant);
+            // Its place is given back before a token server is asked, which may need one of the same host.
+            answer.discard().await;
+            match self.authenticator.after(pass, challenge, &self.applicant, self.transport).await? {
+                Some(next) => pass = next,
+                None => return Err(self.applicant.refused(status.as_u16(), wanted.what)),
             }
         }
     }

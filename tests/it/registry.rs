@@ -16,6 +16,8 @@ mod attestations;
 mod hostile;
 #[path = "registry/lookup.rs"]
 mod lookup;
+#[path = "registry/remembered.rs"]
+mod remembered;
 
 /// A client with these settings.
 pub(crate) fn client(settings: &Settings) -> Client {
