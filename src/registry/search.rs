@@ -10,6 +10,10 @@
 //! A descriptor is fetched whatever it says about itself: cosign writes wrong artifact types into the index behind the tag. What a
 //! referrer is, is read from its own manifest, and it counts only if its own `subject` is the image.
 //!
+//! "Not there" is only what a place itself says: the tag with 404, the referrers API by its first answer. Once a place has said that
+//! it holds something, whatever keeps that from being read leaves it unknown: a later page that fails or comes again, a listed
+//! manifest or blob that is gone.
+//!
 //! Junk in one place does not keep what lies in another from being looked at: the tags and the referrers share the candidates, and
 //! the API and the tag behind which referrers are listed share what is looked into.
 //!
@@ -36,7 +40,7 @@ const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Versions 0.1 and 0.2 go on with `+json;version=`, 0.3 with `.v0.3+json`. Versions to come are handed on too, so that the
 /// verifier says that it does not know them.
 const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
-/// Answers of a registry without the referrers API.
+/// First answers of a registry without the referrers API.
 const REFERRERS_UNSUPPORTED: &[u16] = &[400, 404, 405, 501];
 
 const SIGNATURE_TAG: &str = "the signature tag";
@@ -78,7 +82,6 @@ pub(super) fn search(session: Session<'_>, subject: Digest, scope: Scope) -> Box
     fair::share(limits.candidates, places, |_| None::<Digest>, excess)
         .map(move |layer| fetch(session.clone(), layer, scope))
         .buffer_unordered(limits.concurrency)
-        .filter_map(std::future::ready)
         .boxed()
 }
 
@@ -126,7 +129,7 @@ fn referrers(session: Arc<Session<'_>>, subject: Digest, scope: Scope) -> BoxStr
 /// What the referrers API lists, page by page.
 fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
     let first = session.url(&format!("referrers/{subject}"));
-    let pages = stream::unfold((first.map(Some), HashSet::new()), move |(next, mut read)| {
+    let pages = stream::unfold((first.map(Some), Read::default()), move |(next, mut read)| {
         let session = session.clone();
         async move {
             let url = match next {
@@ -134,13 +137,13 @@ fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
                 Ok(None) => return None,
                 Err(cause) => return Some((vec![unread(Place::ReferrersApi, cause)], (Ok(None), read))),
             };
-            if read.len() >= session.limits().referrers_pages || !read.insert(url.clone()) {
+            if read.urls.len() >= session.limits().referrers_pages && !read.urls.contains(&url) {
                 return Some((
                     vec![Err(Box::new(Evidence::TooMany { limit: session.limits().candidates }))],
                     (Ok(None), read),
                 ));
             }
-            let (descriptors, next) = match page(&session, &url).await {
+            let (descriptors, next) = match page(&session, &url, &mut read).await {
                 Ok(page) => page,
                 Err(cause) => (Vec::new(), Err(cause)),
             };
@@ -151,17 +154,33 @@ fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
     pages.flat_map(stream::iter)
 }
 
-/// One page: its descriptors, and where the next one is, or what is wrong with that.
+/// The pages that were read: where they are, and what was there. One that comes again stands in the place of another.
+#[derive(Default)]
+struct Read {
+    urls: HashSet<Url>,
+    contents: HashSet<Digest>,
+}
+
+/// One page: its descriptors, and where the next one is, or what is wrong with that. Only the first one may say that there is no
+/// such API.
 async fn page(
     session: &Session<'_>,
     url: &Url,
+    read: &mut Read,
 ) -> Result<(Vec<Descriptor>, Result<Option<Url>, Unavailable>), Unavailable> {
     let limit = session.limits().referrers_page_bytes;
-    let wanted = Wanted { url: url.clone(), accept: INDEX_TYPE, limit, what: REFERRERS, absent: REFERRERS_UNSUPPORTED };
+    let refuse = |problem: String| protocol(&session.host(), REFERRERS, problem);
+    let absent = if read.urls.is_empty() { REFERRERS_UNSUPPORTED } else { &[] };
+    if !read.urls.insert(url.clone()) {
+        return Err(refuse("the next page is one that was read before".to_owned()));
+    }
+    let wanted = Wanted { url: url.clone(), accept: INDEX_TYPE, limit, what: REFERRERS, absent };
     let Some(document) = session.fetch(wanted).await? else {
         return Ok((Vec::new(), Ok(None)));
     };
-    let refuse = |problem: String| protocol(&session.host(), REFERRERS, problem);
+    if !read.contents.insert(Digest::of(&document.body.bytes)) {
+        return Err(refuse("the next page is the same as one before".to_owned()));
+    }
     let manifest = Manifest::parse(document.content_type.as_deref(), &document.body.bytes)
         .map_err(|unfit| unfit.of(&session.host(), REFERRERS))?;
     let Manifest::Index { manifests } = manifest else {
@@ -199,7 +218,7 @@ fn tag(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
     stream::once(ask).flat_map(stream::iter)
 }
 
-/// The signature layers of one referrer. One that is not there, or is about another image, has none.
+/// The signature layers of one referrer. One that is about another image has none.
 async fn look_into(
     session: Arc<Session<'_>>,
     subject: Digest,
@@ -211,9 +230,7 @@ async fn look_into(
         Err(evidence) => return vec![Err(evidence)],
     };
     match session.manifest_of(&descriptor, REFERRER).await {
-        Ok(Some(Manifest::Image { subject: Some(about), mut layers, predicate_type }))
-            if about.digest() == Ok(subject) =>
-        {
+        Ok(Manifest::Image { subject: Some(about), mut layers, predicate_type }) if about.digest() == Ok(subject) => {
             let largest = session.limits().bundle_bytes;
             if scope == Scope::Signatures && predicate_type.is_some_and(|stated| stated != IMAGE_SIGNATURE) {
                 layers.retain(|layer| layer.size <= largest);
@@ -244,11 +261,11 @@ fn signature_layers(place: Place, manifest: Digest, layers: Vec<Descriptor>) -> 
         .collect()
 }
 
-/// A layer's content. A blob that is not there is no signature.
-async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Option<Evidence> {
+/// A layer's content.
+async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Evidence {
     let Layer { origin, descriptor, form } = match step {
         Ok(layer) => layer,
-        Err(evidence) => return Some(*evidence),
+        Err(evidence) => return *evidence,
     };
     let (limit, what) = match form {
         Form::SimpleSigning => (session.limits().payload_bytes, SIGNATURE),
@@ -257,7 +274,7 @@ async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Op
     };
     let place = origin.place;
     match session.blob(&descriptor, limit, what).await {
-        Ok(Some(bytes)) => {
+        Ok(bytes) => {
             let blob = Digest::of(&bytes);
             let content = match form {
                 Form::Bundle => UntrustedContent::Bundle(bytes),
@@ -266,10 +283,9 @@ async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Op
                     UntrustedContent::SimpleSigning { payload: bytes, annotations: descriptor.annotations }
                 }
             };
-            Some(Evidence::Candidate(Candidate { origin, blob, content }))
+            Evidence::Candidate(Candidate { origin, blob, content })
         }
-        Ok(None) => None,
-        Err(cause) => Some(Evidence::Unread { place, cause }),
+        Err(cause) => Evidence::Unread { place, cause },
     }
 }
 

@@ -50,8 +50,8 @@ pub(super) struct Wanted<'a> {
     pub(super) absent: &'static [u16],
 }
 
-/// 404, which every place that does not exist answers.
-pub(super) const NOT_FOUND: &[u16] = &[404];
+/// 404: what nobody has said to be there is not there.
+const NOT_FOUND: &[u16] = &[404];
 
 impl<'a> Session<'a> {
     pub(super) fn new(
@@ -113,39 +113,27 @@ impl<'a> Session<'a> {
     }
 
     /// The manifest of a descriptor: its size and its digest are checked.
-    pub(super) async fn manifest_of(
-        &self,
-        descriptor: &Descriptor,
-        what: &str,
-    ) -> Result<Option<Manifest>, Unavailable> {
+    pub(super) async fn manifest_of(&self, descriptor: &Descriptor, what: &str) -> Result<Manifest, Unavailable> {
         let digest = descriptor.digest().map_err(|problem| protocol(&self.host(), what, problem))?;
         let limit = self.declared(descriptor, self.limits().manifest_bytes, what)?;
-        let Some((manifest, body)) = self.manifest(&digest.to_string(), limit, what).await? else {
-            return Ok(None);
-        };
+        let found = self.manifest(&digest.to_string(), limit, what).await?;
+        let (manifest, body) = found.ok_or_else(|| self.gone(what))?;
         self.check_size(&body, descriptor, what)?;
         self.check_digest(&body, &digest, what)?;
-        Ok(Some(manifest))
+        Ok(manifest)
     }
 
     /// The blob of a descriptor, at most `limit` bytes: its size is looked at before anything is asked for, and its size and
     /// digest are checked.
-    pub(super) async fn blob(
-        &self,
-        descriptor: &Descriptor,
-        limit: u64,
-        what: &str,
-    ) -> Result<Option<Vec<u8>>, Unavailable> {
+    pub(super) async fn blob(&self, descriptor: &Descriptor, limit: u64, what: &str) -> Result<Vec<u8>, Unavailable> {
         let digest = descriptor.digest().map_err(|problem| protocol(&self.host(), what, problem))?;
         let limit = self.declared(descriptor, limit, what)?;
         let url = self.url(&format!("blobs/{digest}"))?;
         let wanted = Wanted { url, accept: "*/*", limit, what, absent: NOT_FOUND };
-        let Some(Document { body, .. }) = self.fetch(wanted).await? else {
-            return Ok(None);
-        };
+        let Document { body, .. } = self.fetch(wanted).await?.ok_or_else(|| self.gone(what))?;
         self.check_size(&body.bytes, descriptor, what)?;
         self.check_digest(&body.bytes, &digest, what)?;
-        Ok(Some(body.bytes))
+        Ok(body.bytes)
     }
 
     /// Fetches one thing; `None` when the registry says that it is not there. Counted.
@@ -199,9 +187,9 @@ impl<'a> Session<'a> {
         Ok(Some(Document { body, content_type, next, content_digest }))
     }
 
-    /// Asks with each login in turn until one is let in.
+    /// Asks with what let the last request in, else with nothing and then with each login in turn until one is let in.
     async fn authorized(&self, wanted: &Wanted<'_>) -> Result<Answer, Unavailable> {
-        let mut pass = self.authenticator.pass(&self.applicant, self.transport).await?;
+        let mut pass = self.authenticator.pass(&self.applicant);
         loop {
             let request = Request {
                 url: wanted.url.clone(),
@@ -249,6 +237,11 @@ impl<'a> Session<'a> {
             200..=399 => protocol(&host, &what, format!("status {status} where 200 was expected")),
             _ => Unavailable::RegistryError { host, status, what },
         }
+    }
+
+    /// The registry lists it and says that it is not there: it may have been lost on the way, and what it holds is not known.
+    fn gone(&self, what: &str) -> Unavailable {
+        protocol(&self.host(), what, "it is listed, and answered with 404")
     }
 
     /// How much of what a descriptor names is read: its size, if that is within the limit.

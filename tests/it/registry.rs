@@ -18,6 +18,8 @@ mod hostile;
 mod lookup;
 #[path = "registry/remembered.rs"]
 mod remembered;
+#[path = "registry/unknown.rs"]
+mod unknown;
 
 /// A client with these settings.
 pub(crate) fn client(settings: &Settings) -> Client {

@@ -224,6 +224,11 @@ impl TestRegistry {
         self.shared.rule(pattern, answer);
     }
 
+    /// What is answered to a GET where no rule says otherwise.
+    pub fn stored(&self, target: &str) -> Answer {
+        self.shared.store().answer("GET", target)
+    }
+
     /// Answers every request that fits with this.
     pub fn answer(&self, pattern: &str, answer: Answer) {
         self.rule(pattern, move |_, _, _| answer.clone());
