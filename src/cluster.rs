@@ -1,12 +1,14 @@
 //! Everything that is read from and written to the Kubernetes API.
 //!
 //! Knows Kubernetes objects and nothing of registries, reviews or the command line. Policies and namespaces are watched
-//! into memory, so that admission never waits for the API server; pull secrets are the one exception, at first sight.
+//! into memory, so that admission does not wait for the API server. The exceptions are pull secrets, and the labels of namespaces
+//! that the watch has not shown yet, both at first sight.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`client`] | the connection |
 //! | [`policies`] | watches -> [`crate::policy::PolicyCell`] |
+//! | [`namespaces`] | labels of namespaces that the watch has not shown yet |
 //! | [`roots`] | a watch -> the trusted roots as stored |
 //! | [`pull_secrets`] | the pull credentials that the kubelet would use |
 //! | [`certificates`] | the webhook's own certificate authority, in a Secret |
@@ -16,6 +18,7 @@
 pub mod certificates;
 pub mod client;
 mod collection;
+pub mod namespaces;
 pub mod policies;
 pub mod pull_secrets;
 pub mod removal;

@@ -2,8 +2,8 @@
 //!
 //! Read are `*.yaml`, `*.yml` and `*.json`, with one or more documents each, of three kinds: `ClusterSignaturePolicy`,
 //! `TrustedRoot`, and `Namespace` for its labels; a `List` stands for its items. Anything else is an error, and so is a
-//! policy or a trusted root that can't be used: there is no status that would tell. Names that begin with a dot are left out (a mounted `ConfigMap` keeps its versions under such names), and so
-//! are folders.
+//! policy or a trusted root that can't be used: there is no status that would tell. Names that begin with a dot are left out
+//! (a mounted `ConfigMap` keeps its versions under such names), and so are folders.
 //!
 //! [`Watcher`] finds changes by reading again: no notification can be missed, and no time stamp can be too coarse. Knows no
 //! clock; its caller polls.
@@ -22,7 +22,7 @@ use crate::api;
 use crate::domain::RootSource;
 use crate::domain::name::{is_dns_label, is_dns_subdomain};
 use crate::domain::text::foreign;
-use crate::policy::{Entry, Labels, PolicyError, PolicySet};
+use crate::policy::{Entry, History, Labels, PolicyError, PolicySet, Version};
 
 /// Largest file that is read, in bytes: well above what a `ConfigMap` can hold.
 const MAX_FILE: u64 = 4 << 20;
@@ -31,7 +31,8 @@ const MAX_FILES: usize = 1000;
 /// Most parser events that YAML aliases may add to one file.
 const MAX_ALIAS_EVENTS: usize = 10_000;
 
-/// Why policies could not be read. All of them stop a start, and leave the last good set in force on a reload.
+/// Why policies could not be read. All of them stop a start. On a reload they leave the last good set in force, but for a
+/// policy that can't be used: then its own last good version stays in force, and the others are as they are now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilesError {
     /// A folder or file that can't be read.
@@ -125,11 +126,17 @@ pub struct Contents {
     pub policies: PolicySet,
     /// The trusted roots, by name.
     pub roots: BTreeMap<String, RootSource>,
+    /// What is wrong with policies that can't be used: [`FilesError::Policy`]. None at a start.
+    pub broken: Vec<FilesError>,
 }
 
 /// Reads all documents of a folder, or of one file.
 pub fn load(path: &Path) -> Result<Contents, FilesError> {
-    parse(&read(path)?)
+    usable(parse(&read(path)?, &mut History::default())?)
+}
+
+fn usable(mut contents: Contents) -> Result<Contents, FilesError> {
+    if contents.broken.is_empty() { Ok(contents) } else { Err(contents.broken.swap_remove(0)) }
 }
 
 /// Finds out when the policies have changed.
@@ -138,6 +145,7 @@ pub struct Watcher {
     path: PathBuf,
     current: Reading,
     pending: Option<Reading>,
+    history: History,
 }
 
 /// The files with their content, or why they can't be read.
@@ -148,8 +156,9 @@ impl Watcher {
     pub fn start(path: impl Into<PathBuf>) -> Result<(Self, Contents), FilesError> {
         let path = path.into();
         let current = read(&path)?;
-        let contents = parse(&current)?;
-        Ok((Self { path, current: Ok(current), pending: None }, contents))
+        let mut history = History::default();
+        let contents = usable(parse(&current, &mut history)?)?;
+        Ok((Self { path, current: Ok(current), pending: None, history }, contents))
     }
 
     /// Reads again; to be called every two seconds or so. Answers when the content has changed and was then the same for two
@@ -166,7 +175,7 @@ impl Watcher {
             return None;
         }
         self.pending = None;
-        let answer = reading.as_ref().map_err(Clone::clone).and_then(|files| parse(files));
+        let answer = reading.as_ref().map_err(Clone::clone).and_then(|files| parse(files, &mut self.history));
         self.current = reading;
         Some(answer)
     }
@@ -210,7 +219,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>, FilesError> {
     Ok(bytes)
 }
 
-fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FilesError> {
+/// `history` has the last good versions, which stay in force for policies that can't be used any more.
+fn parse(files: &[(PathBuf, Vec<u8>)], history: &mut History) -> Result<Contents, FilesError> {
     let mut policies = BTreeMap::new();
     let mut roots = BTreeMap::new();
     let mut namespaces = BTreeMap::new();
@@ -235,11 +245,16 @@ fn parse(files: &[(PathBuf, Vec<u8>)]) -> Result<Contents, FilesError> {
             }
         }
     }
-    let policies = PolicySet::new(
-        policies.into_values().map(|(_, entry)| entry).collect(),
-        namespaces.into_iter().map(|(name, (_, labels))| (name, labels)).collect(),
-    );
-    Ok(Contents { policies, roots: roots.into_iter().map(|(name, (_, source))| (name, source)).collect() })
+    let problem = |(name, (at, entry)): (&String, &(Position, Entry))| {
+        let error = entry.error()?.clone();
+        Some(FilesError::Policy { at: at.clone(), name: name.clone(), error })
+    };
+    let broken = policies.iter().filter_map(problem).collect();
+    history.retain(|name| policies.contains_key(name));
+    let in_force = policies.into_values().map(|(_, entry)| history.take(Version::default(), entry)).collect();
+    let labels = namespaces.into_iter().map(|(name, (_, labels))| (name, labels)).collect();
+    let roots = roots.into_iter().map(|(name, (_, source))| (name, source)).collect();
+    Ok(Contents { policies: PolicySet::new(in_force, labels), roots, broken })
 }
 
 /// The documents of a file, with the items of a `List` in its place.
@@ -291,10 +306,8 @@ fn not_ours(document: &Value) -> String {
 
 fn policy(at: &Position, object: &Map<String, Value>) -> Result<(String, Entry), FilesError> {
     let (name, spec) = resource(at, object, "policy")?;
-    match api::compile(&name, spec) {
-        Entry::Broken(broken) => Err(FilesError::Policy { at: at.clone(), name, error: broken.error }),
-        entry @ Entry::Valid(_) => Ok((name, entry)),
-    }
+    let entry = api::compile(&name, spec);
+    Ok((name, entry))
 }
 
 fn trusted_root(at: &Position, object: &Map<String, Value>) -> Result<(String, RootSource), FilesError> {

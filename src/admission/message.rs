@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use crate::domain::text::Foreign;
 use crate::domain::{BUILT_IN_ROOTS, Class, Rejection, Unavailable};
 use crate::verifier::{
-    AttestationOutcome, AttestationVerdict, AuthorityOutcome, AuthorityVerdict, Basis, Finding, ImageVerdict,
-    PolicyOutcome, PolicyVerdict,
+    AttestationOutcome, AttestationVerdict, AuthorityOutcome, AuthorityVerdict, Finding, ImageVerdict, PolicyOutcome,
+    PolicyVerdict,
 };
 
 use super::handler::{PolicySource, Settings};
@@ -207,7 +207,7 @@ fn words(finding: &Finding) -> String {
 
 /// The verdict of the policy that objects, where it is a policy.
 fn judged_by<'a>(objection: &Objection<'a>) -> Option<&'a PolicyVerdict> {
-    let Basis::Judged(policies) = &*objection.verdict.basis else { return None };
+    let policies = objection.verdict.basis.policies();
     policies.iter().find(|policy| Some(&*policy.policy) == objection.policy)
 }
 

@@ -4,15 +4,16 @@
 //! 2. What the CRD's CEL rules demand is demanded here too: a policy may have been stored past them.
 //! 3. Patterns, keys and names are parsed, and [`Policy::new`] proves that they fit together.
 //!
-//! What fails a step becomes a [`BrokenPolicy`], about whatever images and namespaces can still be read: fewer readable
-//! restrictions make it stricter, never looser.
+//! What fails a step becomes a [`BrokenPolicy`], which refuses whatever images it can still be read to be about.
 
 mod demands;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::policy::{ClusterSignaturePolicySpec, ModeSpec, OperatorSpec, RequireSpec, SelectorSpec, SignatureSpec};
 use super::schema;
@@ -28,7 +29,7 @@ use crate::policy::{
 /// would drop in silence makes the policy broken instead. Never fails: what can't be used becomes [`Entry::Broken`].
 pub fn compile(name: &str, spec: &Value) -> Entry {
     match read(name, spec) {
-        Ok(policy) => Entry::Valid(Box::new(policy)),
+        Ok(policy) => Entry::Valid(Arc::new(policy)),
         Err(error) => Entry::Broken(Box::new(salvage(name, spec, error))),
     }
 }
@@ -159,25 +160,33 @@ fn annotations(annotations: BTreeMap<String, String>) -> Result<BTreeMap<String,
     Ok(annotations)
 }
 
-/// What can still be read of a policy that can't be used.
+/// What can still be read of a policy that can't be used. A pattern that can't be read matches nothing, whether it is one of
+/// `images` or of `excludeImages`; names and selectors are read as a whole, or not at all.
 fn salvage(name: &str, spec: &Value, error: PolicyError) -> BrokenPolicy {
-    let matches = spec.get("match").unwrap_or(&Value::Null);
-    let strings = |field: &str| field_of::<Vec<String>>(matches, field).unwrap_or_default();
-    // One image pattern that can't be read may have been about anything.
-    let images = patterns(&strings("images"), "").ok().filter(|images| !images.is_empty());
+    let none = Map::new();
+    let matches = spec.get("match").and_then(Value::as_object);
+    let readable = |field: &str| -> Vec<Pattern> {
+        let texts = matches.unwrap_or(&none).get(field).and_then(Value::as_array).into_iter().flatten();
+        texts.filter_map(Value::as_str).filter_map(|text| Pattern::parse(text).ok()).collect()
+    };
+    let names = matches.and_then(|matches| field_or_default::<Vec<String>>(matches, "namespaces"));
+    let labels = matches.and_then(|matches| field_or_default::<SelectorSpec>(matches, "namespaceSelector"));
     BrokenPolicy {
         name: name.into(),
-        mode: field_of(spec, "mode").map(mode).unwrap_or_default(),
-        images,
-        exclude_images: strings("excludeImages").iter().filter_map(|text| Pattern::parse(text).ok()).collect(),
-        namespaces: namespaces(strings("namespaces")).unwrap_or_default(),
-        namespace_selector: field_of(matches, "namespaceSelector").and_then(|s| selector(s).ok()).unwrap_or_default(),
+        mode: spec.get("mode").and_then(|value| ModeSpec::deserialize(value).ok()).map(mode).unwrap_or_default(),
+        images: readable("images"),
+        exclude_images: readable("excludeImages"),
+        namespaces: names.and_then(|names| namespaces(names).ok()),
+        namespace_selector: labels
+            .and_then(|labels| selector(labels).ok())
+            .filter(|selector| selector.requirements.iter().all(Requirement::is_well_formed)),
         error,
     }
 }
 
-fn field_of<T: DeserializeOwned>(object: &Value, field: &str) -> Option<T> {
-    object.get(field).and_then(|value| T::deserialize(value).ok())
+/// A field; its default where it is left out, and nothing where it can't be read.
+fn field_or_default<T: DeserializeOwned + Default>(object: &Map<String, Value>, field: &str) -> Option<T> {
+    object.get(field).map_or_else(|| Some(T::default()), |value| T::deserialize(value).ok())
 }
 
 /// A key or value that Kubernetes does not accept on a namespace would select nothing, in silence.

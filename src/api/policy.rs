@@ -38,7 +38,7 @@ pub type StoredPolicy = kube::core::Object<Value, ClusterSignaturePolicyStatus>;
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the policy can be used; while it is False its images are denied"
+        description = "Whether the policy can be used; while it is False its last good version is in force, or else its images are denied"
     ),
     printcolumn(
         name = "Images",
@@ -232,7 +232,8 @@ pub struct SignatureSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterSignaturePolicyStatus {
-    /// Ready says whether the policy can be used; while it is False, its images are denied (POLICY_ERROR).
+    /// Ready says whether the policy can be used. While it is False, its last good version is in force (reason LastGoodInForce), or
+    /// else its images are denied (reason Invalid, POLICY_ERROR).
     /// SelectsByMutableLabel is there when the policy selects namespaces by a label that users can change, HasWarnings when it
     /// says what is legal but hardly meant, such as a dot in a subjectRegExp that fits any character.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -11,8 +11,10 @@ pub const READY: &str = "Ready";
 pub const SELECTS_BY_MUTABLE_LABEL: &str = "SelectsByMutableLabel";
 /// Reason of Ready=True.
 pub const VALID: &str = "Valid";
-/// Reason of Ready=False.
+/// Reason of Ready=False: the policy's images are denied.
 pub const INVALID: &str = "Invalid";
+/// Reason of Ready=False: the last version that could be used is in force.
+pub const LAST_GOOD_IN_FORCE: &str = "LastGoodInForce";
 /// Condition, there only when it is True: the policy says what is legal but hardly meant.
 pub const HAS_WARNINGS: &str = "HasWarnings";
 /// Reason of HasWarnings=True.
@@ -26,16 +28,25 @@ const MESSAGE_CHARS: usize = 2048;
 /// The conditions of a policy of this `generation`. A condition whose status is as `before` keeps its transition time.
 pub fn conditions(entry: &Entry, generation: Option<i64>, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let (ready, selector) = match entry {
-        Entry::Valid(policy) => (("True", VALID, demands(policy)), &policy.parts().namespace_selector),
+        Entry::Valid(policy) => (("True", VALID, demands(policy)), Some(&policy.parts().namespace_selector)),
+        Entry::LastGood(kept) => {
+            let version = kept.generation.map(|n| format!(" (generation {n})")).unwrap_or_default();
+            let message = format!(
+                "{}. Until this is repaired, the last version that can be used{version} stays in force in the replicas that \
+                 have read it; after a restart the policy's images are not accepted (POLICY_ERROR).",
+                kept.error
+            );
+            (("False", LAST_GOOD_IN_FORCE, message), Some(&kept.policy.parts().namespace_selector))
+        }
         Entry::Broken(broken) => {
             let message = format!(
                 "{}. Until this is repaired, the policy's images are not accepted (POLICY_ERROR).",
                 broken.error
             );
-            (("False", INVALID, message), &broken.namespace_selector)
+            (("False", INVALID, message), broken.namespace_selector.as_ref())
         }
     };
-    let mutable = selector.selects_by_mutable_label().then(|| {
+    let mutable = selector.filter(|selector| selector.selects_by_mutable_label()).map(|selector| {
         let keys: Vec<_> = selector.requirements.iter().map(|r| r.key.as_str()).collect();
         let message = format!(
             "whoever may label namespaces can take one out of this policy (labels: {}); names in match.namespaces can't be changed",
@@ -43,10 +54,7 @@ pub fn conditions(entry: &Entry, generation: Option<i64>, before: &[Condition], 
         );
         (SELECTS_BY_MUTABLE_LABEL, ("True", LABEL_CAN_CHANGE, message))
     });
-    let warnings = match entry {
-        Entry::Valid(policy) => policy.warnings(),
-        Entry::Broken(_) => Vec::new(),
-    };
+    let warnings = entry.in_force().map(Policy::warnings).unwrap_or_default();
     let warned =
         (!warnings.is_empty()).then(|| (HAS_WARNINGS, ("True", HARDLY_MEANT, format!("{}.", warnings.join("; ")))));
     std::iter::once((READY, ready))

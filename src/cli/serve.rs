@@ -27,7 +27,7 @@ use crate::signatures::RootsCell;
 use crate::telemetry::health::Condition;
 use crate::telemetry::{Health, Metrics, log};
 use crate::verifier::Engine;
-use crate::verifier::ports::Keychain;
+use crate::verifier::ports::{Keychain, Namespaces};
 
 use super::{ACCEPTED, wiring};
 
@@ -117,13 +117,15 @@ impl Process {
     async fn serve<K: Keychain>(
         self,
         keychain: K,
+        namespaces: impl Namespaces,
         source: PolicySource,
         certificate: watch::Receiver<Certificate>,
         linger: Duration,
     ) -> anyhow::Result<()> {
         let registry = registry::Client::new(&wiring::registry(&self.config)?, self.metrics.clone())?;
         let file = self.config.docker_config_file.clone().map(DockerConfigFile::new);
-        let engine = Engine::new(registry, (keychain, file), self.policies, self.roots, wiring::defaults(&self.config));
+        let engine = Engine::new(registry, (keychain, file), self.policies, self.roots, wiring::defaults(&self.config))
+            .with_namespaces(namespaces);
         let settings = admission::Settings {
             kinds: wiring::kinds(&self.config)?,
             workloads: wiring::workloads(&self.config),

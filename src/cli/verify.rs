@@ -12,6 +12,7 @@ use std::env;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -32,7 +33,7 @@ use crate::registry;
 use crate::signatures::RootsCell;
 use crate::telemetry::Metrics;
 use crate::trust;
-use crate::verifier::ports::PullContext;
+use crate::verifier::ports::{NameAlone, PullContext};
 use crate::verifier::{Engine, Question};
 
 use super::{output, wiring};
@@ -169,7 +170,8 @@ async fn ask(arguments: &Arguments, contents: Contents, namespace: String) -> an
     let deadline = Instant::now().checked_add(timeout).context("the timeout is too long")?;
     let context = PullContext { namespace: namespace.clone(), ..PullContext::default() };
     let question = Question { namespace, images: arguments.images.clone(), context, deadline, now };
-    Ok(Engine::new(registry, keychain, policies, roots, Defaults::default()).verify(&question).await)
+    let engine = Engine::new(registry, keychain, policies, roots, Defaults::default()).with_namespaces(NameAlone);
+    Ok(engine.verify(&question).await)
 }
 
 /// What counts, and for which namespace.
@@ -194,7 +196,7 @@ fn from_files(path: &Path) -> anyhow::Result<Contents> {
         bail!("{}: there is no {} in it", path.display(), api::KIND);
     }
     for entry in contents.policies.entries() {
-        let Entry::Valid(policy) = entry else { continue };
+        let Some(policy) = entry.in_force() else { continue };
         for warning in policy.warnings() {
             warn(&format!("{}: policy {}: {warning}", path.display(), policy.parts().name));
         }
@@ -228,8 +230,9 @@ fn from_flags(arguments: &Arguments) -> anyhow::Result<Contents> {
     });
     let policy = policy.map_err(|error| anyhow!(error.problem))?;
     Ok(Contents {
-        policies: PolicySet::new(vec![Entry::Valid(Box::new(policy))], BTreeMap::new()),
+        policies: PolicySet::new(vec![Entry::Valid(Arc::new(policy))], BTreeMap::new()),
         roots: signer.roots,
+        broken: Vec::new(),
     })
 }
 

@@ -26,7 +26,7 @@ use tracing::{info, warn};
 
 use crate::api;
 use crate::cluster::collection::Change;
-use crate::policy::{Entry, PolicyCell};
+use crate::policy::PolicyCell;
 use crate::telemetry::Metrics;
 use crate::telemetry::health::Condition;
 
@@ -89,14 +89,12 @@ fn read_namespace(object: &PartialObjectMeta<Namespace>) -> inventory::StoredNam
     inventory::StoredNamespace { name: object.name_any(), labels: object.metadata.labels.clone().unwrap_or_default() }
 }
 
-/// Reads an object. Never fails: what can't be used becomes [`Entry::Broken`].
+/// Reads an object. Never fails: what can't be used becomes [`crate::policy::Entry::Broken`].
 fn read_policy(object: &DynamicObject) -> StoredPolicy {
     let name = object.name_any();
     let entry = api::compile(&name, object.data.get("spec").unwrap_or(&Value::Null));
-    if let Entry::Broken(broken) = &entry {
-        warn!(policy = name, problem = %broken.error, "policy can't be used: it denies its images");
-    }
     StoredPolicy {
+        uid: object.metadata.uid.clone(),
         generation: object.metadata.generation.unwrap_or_default(),
         conditions: read_conditions(object),
         name,
@@ -111,13 +109,13 @@ fn read_conditions(object: &DynamicObject) -> Vec<StoredCondition> {
 
 fn publish(inventory: &Inventory, outlets: &Outlets) {
     let Some((set, stored)) = inventory.snapshot() else { return };
-    let broken = set.entries().iter().filter(|entry| matches!(entry, Entry::Broken(_))).count();
-    let valid = set.entries().len().saturating_sub(broken);
-    outlets.metrics.policies(valid, broken);
+    let states = set.states();
+    outlets.metrics.policies(&states);
     outlets.cell.store(set);
     outlets.stored.send_replace(Some(stored));
     outlets.condition.met();
-    info!(valid, broken, "policies loaded");
+    let [(_, valid), (_, broken), (_, last_good)] = states;
+    info!(valid, broken, last_good, "policies loaded");
 }
 
 /// Says what a watch ran into; the watcher tries again by itself, later each time.

@@ -386,7 +386,7 @@ impl From<Unavailable> for Finding {
 }
 
 /// Every code that exists, for the documentation and its test.
-pub const CODES: [&str; 40] = [
+pub const CODES: [&str; 41] = [
     "ADDRESS_BLOCKED",
     "ANNOTATION_MISMATCH",
     "ATTESTATION_REFUSED",
@@ -400,6 +400,7 @@ pub const CODES: [&str; 40] = [
     "LOG_INVALID",
     "LOG_REQUIRED",
     "MALFORMED_OBJECT",
+    "NAMESPACE_UNKNOWN",
     "NOT_PINNED",
     "NOT_READY",
     "NO_ATTESTATION",

@@ -40,11 +40,18 @@ pub enum SelectorOperator {
 }
 
 impl LabelSelector {
-    /// Whether a namespace with these labels is selected. Unknown labels match every selector: not knowing is no way out.
-    /// So does a requirement that is not [well-formed](Requirement::is_well_formed), which only a broken policy can have.
-    pub fn matches(&self, namespace: &str, labels: Option<&Labels>) -> bool {
-        let Some(labels) = labels else { return true };
-        self.requirements.iter().all(|r| !r.is_well_formed() || r.holds(namespace, labels))
+    /// Whether a namespace is selected; nothing where that depends on labels that are not known. Any guess could open the
+    /// gate: one policy denies what it governs, another one admits it.
+    pub fn selects(&self, namespace: &str, labels: Option<&Labels>) -> Option<bool> {
+        let mut answer = Some(true);
+        for requirement in &self.requirements {
+            match requirement.holds(namespace, labels) {
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => answer = None,
+            }
+        }
+        answer
     }
 
     /// Whether it looks at a label that anyone who may label the namespace can change.
@@ -60,15 +67,15 @@ impl Requirement {
         !self.key.is_empty() && compares != self.values.is_empty()
     }
 
-    fn holds(&self, namespace: &str, labels: &Labels) -> bool {
-        let value = if self.key == NAME_LABEL { Some(namespace) } else { labels.get(&self.key).map(String::as_str) };
+    fn holds(&self, namespace: &str, labels: Option<&Labels>) -> Option<bool> {
+        let value = if self.key == NAME_LABEL { Some(namespace) } else { labels?.get(&self.key).map(String::as_str) };
         let listed = value.is_some_and(|value| self.values.iter().any(|v| v == value));
-        match self.operator {
+        Some(match self.operator {
             SelectorOperator::In => listed,
             SelectorOperator::NotIn => !listed,
             SelectorOperator::Exists => value.is_some(),
             SelectorOperator::DoesNotExist => value.is_none(),
-        }
+        })
     }
 }
 

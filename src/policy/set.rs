@@ -19,28 +19,57 @@ pub struct PolicySet {
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// It can be used.
-    Valid(Box<Policy>),
-    /// It can't.
+    Valid(Arc<Policy>),
+    /// What is stored can't be used; the last version that could is in force.
+    LastGood(Box<LastGood>),
+    /// It can't be used.
     Broken(Box<BrokenPolicy>),
 }
 
-/// A policy that is stored but can't be used: it denies the images that it is readably about, and no others.
+/// A policy whose stored version can't be used, with the last one that could.
+#[derive(Clone, Debug)]
+pub struct LastGood {
+    /// What is in force.
+    pub policy: Arc<Policy>,
+    /// `metadata.generation` of what is in force; nothing where policies have none.
+    pub generation: Option<i64>,
+    /// What is wrong with the stored version.
+    pub error: PolicyError,
+}
+
+/// A policy that is stored but can't be used.
+///
+/// It refuses the images that its readable patterns match, and those only: the others are judged as if it did not apply.
+/// It keeps governing the namespaces that it can be read to govern, so that nothing is opened by what is wrong with it.
 #[derive(Clone, Debug)]
 pub struct BrokenPolicy {
     /// The policy's name.
     pub name: Arc<str>,
     /// Its mode, `Enforce` where that can't be read.
     pub mode: Mode,
-    /// The images; nothing when they can't be read, which matches every image.
-    pub images: Option<Vec<Pattern>>,
-    /// Images it is not about, as far as they can be read.
+    /// Those of its image patterns that can be read.
+    pub images: Vec<Pattern>,
+    /// Those of its patterns that can be read of images it is not about.
     pub exclude_images: Vec<Pattern>,
-    /// Namespaces as far as they can be read; empty means all.
-    pub namespaces: Vec<String>,
-    /// The selector as far as it can be read.
-    pub namespace_selector: LabelSelector,
+    /// Its namespaces, empty for all; nothing where one of them can't be read.
+    pub namespaces: Option<Vec<String>>,
+    /// Its selector; nothing where it can't be read.
+    pub namespace_selector: Option<LabelSelector>,
     /// What is wrong.
     pub error: PolicyError,
+}
+
+/// Whether a policy governs a namespace, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Governs {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// That can't be read. It refuses its own images there, and does not make others unmatched.
+    Unreadable,
+    /// That depends on labels of the namespace that are not known.
+    DependsOnLabels,
 }
 
 /// What is known of an image's digest when policies are selected.
@@ -90,8 +119,20 @@ impl PolicySet {
 
     /// The names of the trusted roots that the policies use.
     pub fn trusted_roots(&self) -> BTreeSet<&str> {
-        let authorities = self.entries.iter().filter_map(Entry::valid).flat_map(|policy| &policy.parts().authorities);
+        let authorities =
+            self.entries.iter().filter_map(Entry::in_force).flat_map(|policy| &policy.parts().authorities);
         authorities.filter_map(|authority| authority.trust.root()).collect()
+    }
+
+    /// How many policies there are in each state, by the words of the metric. Those that run on their last good version can't
+    /// be used either, and are counted in both.
+    pub fn states(&self) -> [(&'static str, usize); 3] {
+        let count = |is: fn(&Entry) -> bool| self.entries.iter().filter(|entry| is(entry)).count();
+        [
+            ("valid", count(|entry| entry.error().is_none())),
+            ("broken", count(|entry| entry.error().is_some())),
+            ("last-good", count(|entry| matches!(entry, Entry::LastGood(_)))),
+        ]
     }
 
     /// The strictest mode of any policy; nothing when there are none.
@@ -105,6 +146,7 @@ impl Entry {
     pub fn name(&self) -> &Arc<str> {
         match self {
             Self::Valid(policy) => &policy.parts().name,
+            Self::LastGood(kept) => &kept.policy.parts().name,
             Self::Broken(broken) => &broken.name,
         }
     }
@@ -113,41 +155,60 @@ impl Entry {
     pub fn mode(&self) -> Mode {
         match self {
             Self::Valid(policy) => policy.parts().mode,
+            Self::LastGood(kept) => kept.policy.parts().mode,
             Self::Broken(broken) => broken.mode,
         }
     }
 
-    /// The policy, where it can be used.
-    pub fn valid(&self) -> Option<&Policy> {
+    /// The policy that is in force, where there is one.
+    pub fn in_force(&self) -> Option<&Policy> {
         match self {
             Self::Valid(policy) => Some(policy),
+            Self::LastGood(kept) => Some(&kept.policy),
             Self::Broken(_) => None,
         }
     }
 
-    fn everywhere(self) -> Result<Self, PolicyError> {
-        let (namespaces, namespace_selector) = (Vec::new(), LabelSelector::default());
+    /// What is wrong with the stored version, where it can't be used.
+    pub fn error(&self) -> Option<&PolicyError> {
         match self {
-            Self::Valid(policy) => {
-                let parts = PolicyParts { namespaces, namespace_selector, ..policy.parts().clone() };
-                Ok(Self::Valid(Box::new(Policy::new(parts)?)))
-            }
-            Self::Broken(broken) => {
-                Ok(Self::Broken(Box::new(BrokenPolicy { namespaces, namespace_selector, ..*broken })))
-            }
+            Self::Valid(_) => None,
+            Self::LastGood(kept) => Some(&kept.error),
+            Self::Broken(broken) => Some(&broken.error),
         }
+    }
+
+    fn everywhere(self) -> Result<Self, PolicyError> {
+        let anywhere = |policy: &Policy| {
+            let (namespaces, namespace_selector) = (Vec::new(), LabelSelector::default());
+            Policy::new(PolicyParts { namespaces, namespace_selector, ..policy.parts().clone() }).map(Arc::new)
+        };
+        Ok(match self {
+            Self::Valid(policy) => Self::Valid(anywhere(&policy)?),
+            Self::LastGood(kept) => Self::LastGood(Box::new(LastGood { policy: anywhere(&kept.policy)?, ..*kept })),
+            Self::Broken(broken) => {
+                let (namespaces, namespace_selector) = (Some(Vec::new()), Some(LabelSelector::default()));
+                Self::Broken(Box::new(BrokenPolicy { namespaces, namespace_selector, ..*broken }))
+            }
+        })
     }
 
     /// Whether it selects namespaces by a label that anyone who may label them can change.
     pub fn selects_by_mutable_label(&self) -> bool {
-        let (_, selector) = self.scope();
-        selector.selects_by_mutable_label()
+        self.scope().1.is_some_and(LabelSelector::selects_by_mutable_label)
     }
 
-    /// Whether it selects the namespace, by name and by labels; labels that are not known match.
-    pub(crate) fn governs(&self, namespace: &str, labels: Option<&Labels>) -> bool {
+    /// Whether it governs the namespace, by name and by labels.
+    pub(crate) fn governs(&self, namespace: &str, labels: Option<&Labels>) -> Governs {
         let (names, selector) = self.scope();
-        (names.is_empty() || names.iter().any(|name| name == namespace)) && selector.matches(namespace, labels)
+        let named = names.map(|names| names.is_empty() || names.iter().any(|name| name == namespace));
+        let selected = selector.map(|selector| selector.selects(namespace, labels));
+        match (named, selected) {
+            (Some(false), _) | (_, Some(Some(false))) => Governs::No,
+            (_, Some(None)) => Governs::DependsOnLabels,
+            (Some(true), Some(Some(true))) => Governs::Yes,
+            (None, _) | (_, None) => Governs::Unreadable,
+        }
     }
 
     /// Whether it is about the image.
@@ -157,11 +218,12 @@ impl Entry {
     /// denies or pins what it applies to. One that merely applies would make the image a matched one.
     pub(crate) fn about(&self, repository: &Repository, digest: Known<'_>) -> About {
         let (images, excluded) = match self {
-            Self::Valid(policy) => (Some(policy.parts().images.as_slice()), &policy.parts().exclude_images),
-            Self::Broken(broken) => (broken.images.as_deref(), &broken.exclude_images),
+            Self::Valid(policy) => patterns(policy),
+            Self::LastGood(kept) => patterns(&kept.policy),
+            Self::Broken(broken) => (&*broken.images, &*broken.exclude_images),
         };
         let of_tag = || if self.denies_or_pins() { About::DependsOnDigest } else { About::No };
-        let images = images.map_or(About::Yes, |patterns| any_matches(patterns, repository, digest, of_tag));
+        let images = any_matches(images, repository, digest, of_tag);
         match (images, any_matches(excluded, repository, digest, || About::No)) {
             (_, About::No) => images,
             _ => About::No,
@@ -170,16 +232,26 @@ impl Entry {
 
     /// Whether whatever it applies to is either refused or pinned to the digest that was judged.
     fn denies_or_pins(&self) -> bool {
-        let trusts = self.valid().and_then(Policy::static_answer) == Some(StaticAnswer::Allow);
+        let trusts = self.in_force().and_then(Policy::static_answer) == Some(StaticAnswer::Allow);
         self.mode() == Mode::Enforce && !trusts
     }
 
-    fn scope(&self) -> (&[String], &LabelSelector) {
+    /// Names and selector; nothing where they can't be read.
+    fn scope(&self) -> (Option<&[String]>, Option<&LabelSelector>) {
         match self {
-            Self::Valid(policy) => (&policy.parts().namespaces, &policy.parts().namespace_selector),
-            Self::Broken(broken) => (&broken.namespaces, &broken.namespace_selector),
+            Self::Valid(policy) => namespaces(policy),
+            Self::LastGood(kept) => namespaces(&kept.policy),
+            Self::Broken(broken) => (broken.namespaces.as_deref(), broken.namespace_selector.as_ref()),
         }
     }
+}
+
+fn patterns(policy: &Policy) -> (&[Pattern], &[Pattern]) {
+    (&policy.parts().images, &policy.parts().exclude_images)
+}
+
+fn namespaces(policy: &Policy) -> (Option<&[String]>, Option<&LabelSelector>) {
+    (Some(&policy.parts().namespaces), Some(&policy.parts().namespace_selector))
 }
 
 /// `of_tag` is what a pattern with a digest says of an image that has only a tag: nothing, or it depends.

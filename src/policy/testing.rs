@@ -37,17 +37,18 @@ pub(super) fn with_authorities(authorities: Vec<Authority>) -> PolicyParts {
 }
 
 pub(super) fn valid(parts: PolicyParts) -> Entry {
-    Entry::Valid(Box::new(Policy::new(parts).unwrap()))
+    Entry::Valid(Arc::new(Policy::new(parts).unwrap()))
 }
 
-pub(super) fn broken(name: &str, images: Option<&[&str]>) -> BrokenPolicy {
+/// A policy that can't be used, about these images in every namespace.
+pub(super) fn broken(name: &str, images: &[&str]) -> BrokenPolicy {
     BrokenPolicy {
         name: name.into(),
         mode: Mode::Enforce,
-        images: images.map(patterns),
+        images: patterns(images),
         exclude_images: Vec::new(),
-        namespaces: Vec::new(),
-        namespace_selector: LabelSelector::default(),
+        namespaces: Some(Vec::new()),
+        namespace_selector: Some(LabelSelector::default()),
         error: PolicyError::new("spec.authorities", "is no list"),
     }
 }

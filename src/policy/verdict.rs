@@ -39,6 +39,13 @@ pub enum Basis {
         /// The rejection, with the names of the governing policies.
         rejection: Rejection,
     },
+    /// Policies that can't be used are about the image, and no others. Each denies it in its mode.
+    Broken {
+        /// Those policies, by name.
+        policies: Vec<PolicyVerdict>,
+        /// What it is without them: `Unmatched` or `Ungoverned`. They take nothing away from it.
+        otherwise: Box<Basis>,
+    },
     /// Decided before it was known which policies apply: bad reference, not ready, overloaded.
     Refused {
         /// The strictest mode of the governing policies, `Enforce` where they are not known.
@@ -155,18 +162,9 @@ impl ImageVerdict {
     /// The findings in a mode: `(policy name, finding)`, rejections before unavailability. Empty means that nothing in this
     /// mode speaks against the image.
     pub fn findings(&self, mode: Mode) -> Vec<(Option<&str>, Finding)> {
-        let alone = |counts: Option<Mode>, finding: &Finding| {
-            if counts == Some(mode) { vec![(None, finding.clone())] } else { Vec::new() }
-        };
-        match &*self.basis {
-            Basis::Judged(policies) => judged(policies, mode),
-            Basis::Ungoverned(reaction) => alone(reaction.mode(), &Finding::Rejected(Rejection::Ungoverned)),
-            Basis::Unmatched { mode: strictest, reaction, rejection } => {
-                let counts = reaction.mode().map(|softened| softened.min(*strictest));
-                alone(counts, &Finding::Rejected(rejection.clone()))
-            }
-            Basis::Refused { mode: strictest, finding } => alone(Some(*strictest), finding),
-        }
+        let mut findings = judged(self.basis.policies(), mode);
+        findings.extend(self.basis.alone().filter(|(counts, _)| *counts == mode).map(|(_, finding)| (None, finding)));
+        findings
     }
 
     /// The digest to pin: only when a policy in Enforce mode that demands signatures accepted, and nothing in Enforce mode
@@ -178,6 +176,33 @@ impl ImageVerdict {
         let accepted = |p: &PolicyVerdict| matches!(p.outcome, PolicyOutcome::Accepted { .. });
         let pins = enforcing.clone().any(verified) && enforcing.all(accepted);
         self.digest.as_ref().filter(|_| pins)
+    }
+}
+
+impl Basis {
+    /// What each policy says that is about the image.
+    pub fn policies(&self) -> &[PolicyVerdict] {
+        match self {
+            Self::Judged(policies) | Self::Broken { policies, .. } => policies,
+            Self::Ungoverned(_) | Self::Unmatched { .. } | Self::Refused { .. } => &[],
+        }
+    }
+
+    /// What speaks against the image without any policy that says so, and in which mode it counts. What a broken policy has
+    /// said as strictly is not said again in words that would send the reader elsewhere.
+    pub fn alone(&self) -> Option<(Mode, Finding)> {
+        match self {
+            Self::Judged(_) => None,
+            Self::Ungoverned(reaction) => Some((reaction.mode()?, Finding::Rejected(Rejection::Ungoverned))),
+            Self::Unmatched { mode, reaction, rejection } => {
+                Some((reaction.mode()?.min(*mode), Finding::Rejected(rejection.clone())))
+            }
+            Self::Broken { policies, otherwise } => {
+                let said = policies.iter().map(|policy| policy.mode).max();
+                otherwise.alone().filter(|(mode, _)| Some(*mode) > said)
+            }
+            Self::Refused { mode, finding } => Some((*mode, finding.clone())),
+        }
     }
 }
 

@@ -164,7 +164,7 @@ impl Metrics {
         let leader = Gauge::default();
         registry.register("leader", "1 while this replica holds the lease", leader.clone());
         let policies = Family::<PolicyLabels, Gauge>::default();
-        registry.register("policies", "Policies loaded, by state", policies.clone());
+        registry.register("policies", "Policies loaded, by state: valid, broken (what is stored can't be used), and last-good (those of the broken ones whose last good version is in force; the others deny their images)", policies.clone());
         let policy_reload_failures = Counter::default();
         registry.register(
             "policy_reload_failures",
@@ -253,10 +253,10 @@ impl Metrics {
     }
 
     /// How many policies are loaded in each state.
-    pub fn policies(&self, valid: usize, broken: usize) {
-        let count = |n| i64::try_from(n).unwrap_or(i64::MAX);
-        self.policies.get_or_create(&PolicyLabels { state: "valid" }).set(count(valid));
-        self.policies.get_or_create(&PolicyLabels { state: "broken" }).set(count(broken));
+    pub fn policies(&self, states: &[(&'static str, usize)]) {
+        for &(state, count) in states {
+            self.policies.get_or_create(&PolicyLabels { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// A policy folder could not be read again.
@@ -314,7 +314,7 @@ pub fn reference() -> String {
     metrics.finding("validate", "enforce", "NO_SIGNATURE", "unsigned");
     metrics.registry_request("ok", Duration::ZERO);
     metrics.shed("connections");
-    metrics.policies(0, 0);
+    metrics.policies(&[("valid", 0)]);
     metrics.webhook_configuration("validating", ConfigurationState::Enforce);
     metrics.trusted_root("sigstore", Some("tuf"), Some(0), Some(0));
     metrics.trusted_root_refresh_failed("sigstore");

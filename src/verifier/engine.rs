@@ -7,21 +7,25 @@ mod search;
 mod want;
 
 use std::collections::{HashMap, HashSet};
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use futures::FutureExt;
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
+use crate::domain::text::foreign;
 use crate::domain::{Digest, Finding, ImageReference, ReferenceError, Rejection, Repository, Unavailable};
-use crate::policy::{Basis, Defaults, Governing, ImageVerdict, Mode, PolicyCell, Report, govern};
+use crate::policy::{
+    Basis, Defaults, Governing, ImageVerdict, LabelsNeeded, Mode, PolicyCell, PolicySet, Report, govern,
+};
 use crate::signatures::{RootsCell, TrustedRoots};
 
-use super::ports::{Keychain, PullContext, Registry};
+use super::ports::{Keychain, Labels, Namespaces, PullContext, Registry};
 
 use judge::Case;
 
@@ -54,15 +58,23 @@ pub struct Engine<R, K> {
     policies: PolicyCell,
     roots: RootsCell,
     defaults: Defaults,
+    namespaces: Arc<dyn Namespaces>,
     /// Signature checks that run at once: more than there are processors would only cost memory.
     processors: Arc<Semaphore>,
 }
 
 impl<R: Registry, K: Keychain> Engine<R, K> {
-    /// An engine over its ports and the cells that hold the policies and the trusted roots.
+    /// An engine over its ports and the cells that hold the policies and the trusted roots. It knows no labels but those in
+    /// the set of policies.
     pub fn new(registry: R, keychain: K, policies: PolicyCell, roots: RootsCell, defaults: Defaults) -> Self {
         let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
-        Self { registry, keychain, policies, roots, defaults, processors }
+        Self { registry, keychain, policies, roots, defaults, namespaces: Arc::new(Unknown), processors }
+    }
+
+    /// The same, asking here for the labels of namespaces that the set of policies does not know.
+    #[must_use]
+    pub fn with_namespaces(self, namespaces: impl Namespaces) -> Self {
+        Self { namespaces: Arc::new(namespaces), ..self }
     }
 
     /// One verdict an image, in the order of the question, all under one snapshot of policies and trusted roots. Always
@@ -74,7 +86,49 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
             let finding = Finding::Unavailable(Unavailable::NotReady);
             return all(asked, &Judgement::refused(Mode::Enforce, finding));
         };
-        let Some(governing) = govern(&set, &question.namespace) else {
+        match govern(&set, &question.namespace, set.labels(&question.namespace)) {
+            Ok(governing) => self.judge_all(question, asked, governing).await,
+            Err(needed) => self.look_up_and_judge(question, asked, set, needed).await,
+        }
+    }
+
+    /// Asks for the labels of a namespace that the watch has not shown yet, on which policies depend.
+    async fn look_up_and_judge(
+        &self,
+        question: &Question,
+        asked: Vec<Asked<'_>>,
+        mut set: Arc<PolicySet>,
+        needed: LabelsNeeded,
+    ) -> Vec<ImageVerdict> {
+        let namespace = &question.namespace;
+        let late = || Err(unknown(namespace, "the time of this admission request is over"));
+        let answer = timeout_at(question.deadline, self.namespaces.labels(namespace)).await.unwrap_or_else(|_| late());
+        if answer.is_err() {
+            // The watch may have shown it meanwhile.
+            set = self.policies.load().unwrap_or(set);
+        }
+        let labels = set.labels(namespace).or(answer.as_deref().ok());
+        match (govern(&set, namespace, labels), &answer) {
+            (Ok(governing), _) => self.judge_all(question, asked, governing).await,
+            (Err(_), Err(cause)) => {
+                let ungoverned = self.defaults.ungoverned.mode().filter(|_| !needed.governed);
+                let mode = needed.strictest.max(ungoverned.unwrap_or(needed.strictest));
+                all(asked, &Judgement::refused(mode, Finding::Unavailable(cause.clone())))
+            }
+            (Err(needed), Ok(_)) => {
+                let rejection = Rejection::Internal("known labels did not decide which policies govern the namespace");
+                all(asked, &Judgement::refused(needed.strictest, Finding::Rejected(rejection)))
+            }
+        }
+    }
+
+    async fn judge_all(
+        &self,
+        question: &Question,
+        asked: Vec<Asked<'_>>,
+        governing: Option<Governing<'_>>,
+    ) -> Vec<ImageVerdict> {
+        let Some(governing) = governing else {
             return all(asked, &Judgement::new(Basis::Ungoverned(self.defaults.ungoverned)));
         };
         let mut judgements = HashMap::new();
@@ -113,6 +167,20 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
             Judgement::refused(governing.strictest(), Finding::Rejected(rejection))
         })
     }
+}
+
+/// Without a cluster and without files there is nobody to ask.
+#[derive(Debug)]
+struct Unknown;
+
+impl Namespaces for Unknown {
+    fn labels<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Arc<Labels>, Unavailable>> {
+        Box::pin(ready(Err(unknown(namespace, "there is no cluster to ask"))))
+    }
+}
+
+fn unknown(namespace: &str, problem: &'static str) -> Unavailable {
+    Unavailable::NamespaceUnknown { namespace: foreign(namespace), problem }
 }
 
 /// What was found out about one image, however it was written.

@@ -1,10 +1,14 @@
 //! What the verifier needs from outside, as traits. Adapters implement them; tests write fakes.
 
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 pub use crate::domain::{Credential, ImageReference, PinnedImage, Repository, Unavailable};
+pub use crate::policy::Labels;
 pub use crate::signatures::{Candidate, IMAGE_SIGNATURE, Origin, Place, UntrustedContent};
 
 /// Reads images and signatures from registries.
@@ -111,5 +115,22 @@ impl<K: Keychain> Keychain for Option<K> {
             Some(keychain) => keychain.access(repository, context).await,
             None => Access::default(),
         }
+    }
+}
+
+/// Says which labels a namespace has that the set of policies does not know.
+pub trait Namespaces: fmt::Debug + Send + Sync + 'static {
+    /// Its labels now. A namespace that is not there has none that could be known: it may be there the next moment.
+    fn labels<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Arc<Labels>, Unavailable>>;
+}
+
+/// For policies from files, which describe all namespaces that have labels: any other one has only that which is its name.
+#[derive(Clone, Copy, Debug)]
+pub struct NameAlone;
+
+impl Namespaces for NameAlone {
+    fn labels<'a>(&'a self, _namespace: &'a str) -> BoxFuture<'a, Result<Arc<Labels>, Unavailable>> {
+        // A selector takes the name from the namespace itself.
+        Box::pin(ready(Ok(Arc::default())))
     }
 }

@@ -1,25 +1,29 @@
 //! The engine over a registry that does what a test tells it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sealgate::domain::{Digest, Finding, Rejection, Unavailable};
+use sealgate::policy::Entry;
 use sealgate::signatures::{Candidate, Place, RootsCell};
 use sealgate::verifier::ports::Evidence;
-use sealgate::verifier::{AuthorityOutcome, Basis, Engine, ImageVerdict, MAX_IMAGES, Mode};
-use serde_json::json;
+use sealgate::verifier::{AuthorityOutcome, Basis, Engine, ImageVerdict, MAX_IMAGES, Mode, PolicyCell};
+use serde_json::{Value, json};
 use tokio::sync::{Barrier, Notify};
 use tokio::time::Instant;
 
 use crate::support::signer::SigningKey;
 use crate::support::verifier::{
-    NoCredentials, PATIENCE, Step, Tag, World, answer, codes, found, legacy_signature, policy, policy_with, question,
-    signature,
+    NoCredentials, PATIENCE, Step, Tag, World, answer, codes, found, legacy_signature, policy, policy_by, policy_with,
+    question, signature,
 };
 
 #[path = "engine/attestations.rs"]
 mod attestations;
 #[path = "engine/keyless.rs"]
 mod keyless;
+#[path = "engine/namespaces.rs"]
+mod namespaces;
 
 const APP: &str = "registry.example/app";
 const APP_V1: &str = "registry.example/app:v1";

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use sealgate::files::{FilesError, Watcher, load};
-use sealgate::policy::{Entry, PolicySet};
+use sealgate::files::{Contents, FilesError, Watcher, load};
+use sealgate::policy::PolicySet;
 
 const GOOD: &str = include_str!("../fixtures/policies/valid/one-key.yaml");
 const SHOP: &str = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {tier: front}\n";
@@ -25,7 +25,7 @@ fn a_folder_gives_its_policies_and_the_labels_of_its_namespaces() {
     assert_eq!(names(&set), ["one-key", "other"]);
     assert_eq!(set.labels("shop").unwrap()["tier"], "front");
     assert!(set.labels("test").unwrap().is_empty());
-    assert!(set.labels("elsewhere").is_none(), "labels that were not given are unknown, not empty");
+    assert!(set.labels("elsewhere").is_none(), "labels of a namespace that is not described are not made up here");
 }
 
 #[test]
@@ -147,9 +147,9 @@ fn a_reload_that_fails_is_said_once_and_the_next_good_one_is_taken() {
     folder.write("a.yaml", GOOD);
     let (mut watcher, _) = Watcher::start(&folder.0).unwrap();
 
-    folder.write("a.yaml", &GOOD.replace("  match:", "  typo: 1\n  match:"));
+    folder.write("a.yaml", &GOOD.replace("  match:", "  match: 1\n  match:"));
     assert!(watcher.poll().is_none());
-    assert!(matches!(watcher.poll(), Some(Err(FilesError::Policy { .. }))));
+    assert!(matches!(watcher.poll(), Some(Err(FilesError::Syntax { .. }))));
     assert!(watcher.poll().is_none(), "the same error is not said again");
 
     folder.write("a.yaml", &named("repaired"));
@@ -162,6 +162,35 @@ fn a_reload_that_fails_is_said_once_and_the_next_good_one_is_taken() {
     fs::rename(folder.0.with_extension("away"), &folder.0).unwrap();
     assert!(watcher.poll().is_none());
     assert_eq!(names(&watcher.poll().unwrap().unwrap().policies), ["repaired"]);
+}
+
+/// A typo in one file keeps that policy as it was, and keeps no change of another file from counting.
+#[test]
+fn pol_22_a_file_with_a_broken_policy_leaves_its_last_good_version_and_the_other_files() {
+    let folder = Folder::new("last-good");
+    let typo = |name: &str| named(name).replace("  match:", "  typo: 1\n  match:");
+    folder.write("a.yaml", &named("a"));
+    folder.write("b.yaml", &named("b"));
+    let (mut watcher, contents) = Watcher::start(&folder.0).unwrap();
+    assert_eq!(states(&contents), [2, 0, 0]);
+
+    folder.write("a.yaml", &typo("a"));
+    folder.write("b.yaml", &named("c"));
+    assert!(watcher.poll().is_none());
+    let contents = watcher.poll().unwrap().unwrap();
+    assert_eq!(names(&contents.policies), ["a", "c"]);
+    assert_eq!(states(&contents), [1, 1, 1]);
+    let [problem] = &contents.broken[..] else { panic!("{:?}", contents.broken) };
+    assert!(problem.to_string().contains("a.yaml: document 1: policy a: spec.typo: unknown field"), "{problem}");
+    assert!(watcher.poll().is_none(), "the same error is not said again");
+
+    fs::remove_file(folder.0.join("a.yaml")).unwrap();
+    assert!(watcher.poll().is_none());
+    assert_eq!(states(&watcher.poll().unwrap().unwrap()), [1, 0, 0]);
+    folder.write("a.yaml", &typo("a"));
+    assert!(watcher.poll().is_none());
+    assert_eq!(states(&watcher.poll().unwrap().unwrap()), [1, 1, 0], "what was removed does not come back");
+    assert!(matches!(load(&folder.0), Err(FilesError::Policy { .. })), "and it stops a start");
 }
 
 /// A mounted `ConfigMap`: `a.yaml` -> `..data/a.yaml`, `..data` -> `..2026_1`; an update swaps `..data`.
@@ -211,11 +240,12 @@ fn named(name: &str) -> String {
 }
 
 fn names(set: &PolicySet) -> Vec<String> {
-    let name = |entry: &Entry| match entry {
-        Entry::Valid(policy) => policy.parts().name.to_string(),
-        Entry::Broken(broken) => panic!("a folder has no broken policies: {}", broken.error),
-    };
-    set.entries().iter().map(name).collect()
+    set.entries().iter().map(|entry| entry.name().to_string()).collect()
+}
+
+/// How many policies are valid, broken, and of the broken ones in force by their last good version.
+fn states(contents: &Contents) -> [usize; 3] {
+    contents.policies.states().map(|(_, count)| count)
 }
 
 fn bomb() -> String {

@@ -105,6 +105,73 @@ async fn pol_10_a_broken_policy_denies_its_own_images_and_no_others() {
     assert_eq!(answer(&world(json!({})).ask_one(APP_V1).await), "ALLOW");
 }
 
+/// An Audit trial with a typo in its images is about nothing that can be read, and opens nothing.
+#[tokio::test]
+async fn pol_20_a_broken_trial_opens_nothing_that_no_policy_matched() {
+    let ci = SigningKey::new();
+    let world = |mode: &str, images: &[&str]| {
+        let trial = policy_with("trial", images, &[&ci], &json!({"mode": mode}));
+        signed_by(vec![policy("ci", &[APP], &[&ci]), trial], &[&ci])
+    };
+    for mode in ["Audit", "Warn", "Enforce"] {
+        for typo in ["ghcr.io/MyOrg/**", "ghcr.io/acme-*/**", "**/**", ""] {
+            let world = world(mode, &[typo]);
+            assert_eq!(answer(&world.ask_one("registry.example/evil:v1").await), "NO_POLICY", "{mode} {typo}");
+            assert_eq!(answer(&world.ask_one(APP_V1).await), "ALLOW", "{mode} {typo}: it shuts only itself");
+        }
+        // What it is readably about is refused in its mode, and stays as unmatched as it was.
+        let world = world(mode, &["registry.example/**", "ghcr.io/MyOrg/**"]);
+        let verdict = world.ask_one("registry.example/evil:v1").await;
+        let (enforced, expected) =
+            (codes(&verdict, Mode::Enforce), if mode == "Enforce" { "POLICY_ERROR" } else { "NO_POLICY" });
+        assert_eq!(enforced, [expected], "{mode}");
+        assert_eq!(verdict.pin(), None);
+    }
+    let whole = world("Audit", &["registry.example/**"]);
+    whole.registry.push("registry.example/evil:v1", b"evil");
+    assert_eq!(answer(&whole.ask_one("registry.example/evil:v1").await), "ALLOW", "the twin without a typo");
+}
+
+/// Whatever is wrong with a policy: beside the others it only ever adds refusals, of what its readable patterns match.
+#[tokio::test]
+async fn pol_21_a_broken_policy_adds_refusals_of_its_own_images_to_what_the_others_say() {
+    let ci = SigningKey::new();
+    let faults = [
+        json!({"typo": 1}),
+        json!({"mode": "audit"}),
+        json!({"require": {"atLeast": 9}}),
+        json!({"match": {"images": []}}),
+        json!({"match": {"images": "registry.example/**"}}),
+        json!({"match": {"images": [1, "registry.example/team/**"]}}),
+        json!({"match": {"images": ["registry.example/*a*/**", "registry.example/team/**"]}}),
+        json!({"match": {"excludeImages": ["Registry.example/team/app"]}}),
+        json!({"match": {"namespaces": ["Shop"]}}),
+        json!({"match": {"namespaceSelector": {"matchLabel": {}}}}),
+        json!({"match": {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}}),
+    ];
+    for fault in faults {
+        for mode in ["Enforce", "Warn", "Audit"] {
+            let mut members = fault.clone();
+            if members.get("mode").is_none() {
+                members["mode"] = json!(mode);
+            }
+            let broken = policy_with("broken", &["registry.example/team/**"], &[&ci], &members);
+            assert!(broken.error().is_some(), "{members}");
+            let base = || vec![policy("ci", &[APP], &[&ci])];
+            let without = signed_by(base(), &[&ci]);
+            let with = signed_by([base(), vec![broken]].concat(), &[&ci]);
+            for image in [APP_V1, "registry.example/team/other:v1", "registry.example/evil:v1"] {
+                let refused = |verdict: &sealgate::verifier::ImageVerdict| !codes(verdict, Mode::Enforce).is_empty();
+                let (before, after) = (without.ask_one(image).await, with.ask_one(image).await);
+                assert!(refused(&after) || !refused(&before), "{members}: {image} was refused, and is admitted");
+                let own = codes(&after, Mode::Enforce).contains(&"POLICY_ERROR");
+                assert!(refused(&before) || !refused(&after) || own, "{members}: {image} is refused by no one");
+                assert!(!own || image.starts_with("registry.example/team/"), "{members}: {image} is not its own");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn flt_22_garbage_that_was_stored_denies_what_it_is_readably_about() {
     let ci = SigningKey::new();
@@ -264,35 +331,34 @@ async fn cfg_02_labels_do_not_switch_off_a_policy_that_selects_by_name() {
     assert_eq!((says(by_name), says(by_label)), (false, true));
 }
 
-/// A policy that selects by a label, in a namespace with these labels, or one that was not seen yet.
+/// A policy that selects by a label, in a namespace with these labels: as the watch has shown them, and as the cluster says
+/// where it has not shown them yet.
 async fn selected_by_label(
-    labels: Option<&[(&str, &str)]>,
-    keys: &[&SigningKey],
+    labels: &[(&str, &str)],
+    shown: bool,
     signers: &[&SigningKey],
+    key: &SigningKey,
 ) -> &'static str {
     let by_label = json!({"match": {"namespaceSelector": {"matchLabels": {"env": "prod"}}}});
-    let entries = vec![policy_with("p", &[APP], keys, &by_label)];
-    let world = match labels {
-        Some(labels) => World::with_labels(entries, labels),
-        None => World::new(entries),
-    };
+    let entries = vec![policy_with("p", &[APP], &[key], &by_label)];
+    let world = if shown { World::with_labels(entries, labels) } else { World::new(entries) };
+    world.namespaces.are(labels);
     sign(&world, signers);
     answer(&world.ask_one(APP_V1).await)
 }
 
 #[tokio::test]
-async fn cfg_03_labels_that_are_not_known_match() {
+async fn k8s_23_a_namespace_created_a_second_ago_is_governed_as_its_labels_say() {
     let ci = SigningKey::new();
-    assert_eq!(selected_by_label(None, &[&ci], &[]).await, "NO_SIGNATURE");
-    assert_eq!(selected_by_label(Some(&[("env", "prod")]), &[&ci], &[]).await, "NO_SIGNATURE");
-    assert_eq!(selected_by_label(Some(&[("env", "test")]), &[&ci], &[]).await, "ALLOW", "known to be another");
-}
-
-#[tokio::test]
-async fn k8s_23_a_namespace_created_a_second_ago_is_governed() {
-    let ci = SigningKey::new();
-    assert_eq!(selected_by_label(None, &[&ci], &[]).await, "NO_SIGNATURE");
-    assert_eq!(selected_by_label(None, &[&ci], &[&ci]).await, "ALLOW");
+    for shown in [true, false] {
+        assert_eq!(selected_by_label(&[("env", "prod")], shown, &[], &ci).await, "NO_SIGNATURE", "{shown}");
+        assert_eq!(selected_by_label(&[("env", "prod")], shown, &[&ci], &ci).await, "ALLOW", "{shown}");
+        assert_eq!(
+            selected_by_label(&[("env", "test")], shown, &[], &ci).await,
+            "ALLOW",
+            "{shown}: known to be another"
+        );
+    }
 }
 
 #[test]

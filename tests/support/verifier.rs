@@ -1,16 +1,17 @@
 //! The verifier over a scripted registry: what it is asked is recorded, and any answer may be wrong, late or missing.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::future::pending;
+use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use sealgate::api;
 use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
 use sealgate::policy::{Entry, Labels, PolicySet};
 use sealgate::signatures::{Candidate, RootsCell, TrustedRoots};
-use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry, Scope};
+use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, Namespaces, PullContext, Registry, Scope};
 use sealgate::verifier::{Defaults, Engine, ImageVerdict, Mode, PolicyCell, Question};
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Notify};
@@ -28,7 +29,19 @@ pub struct World {
     pub registry: FakeRegistry,
     pub policies: PolicyCell,
     pub roots: RootsCell,
+    pub namespaces: FakeNamespaces,
     pub defaults: Defaults,
+}
+
+/// A cluster that answers for one namespace as it was told, and is not there until it is told.
+#[derive(Clone, Debug, Default)]
+pub struct FakeNamespaces(Arc<Mutex<Cluster>>);
+
+#[derive(Debug, Default)]
+struct Cluster {
+    answer: Option<Labels>,
+    hangs: bool,
+    calls: Vec<String>,
 }
 
 /// A registry that answers as it was told.
@@ -95,7 +108,8 @@ impl World {
 
     pub async fn ask(&self, images: &[&str]) -> Vec<ImageVerdict> {
         let engine =
-            Engine::new(self.registry.clone(), NoCredentials, self.policies.clone(), self.roots.clone(), self.defaults);
+            Engine::new(self.registry.clone(), NoCredentials, self.policies.clone(), self.roots.clone(), self.defaults)
+                .with_namespaces(self.namespaces.clone());
         engine.verify(&question(images)).await
     }
 
@@ -112,6 +126,36 @@ pub fn question(images: &[&str]) -> Question {
         context: PullContext { namespace: "shop".to_owned(), ..PullContext::default() },
         deadline: Instant::now() + PATIENCE,
         now: super::signer::now(),
+    }
+}
+
+impl FakeNamespaces {
+    /// From now on every namespace has these labels.
+    pub fn are(&self, labels: &[(&str, &str)]) {
+        let labels = labels.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        self.0.lock().unwrap().answer = Some(labels);
+    }
+
+    /// From now on it never answers.
+    pub fn hang(&self) {
+        self.0.lock().unwrap().hangs = true;
+    }
+
+    /// What it was asked so far.
+    pub fn calls(&self) -> Vec<String> {
+        self.0.lock().unwrap().calls.clone()
+    }
+}
+
+impl Namespaces for FakeNamespaces {
+    fn labels<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Arc<Labels>, Unavailable>> {
+        let mut cluster = self.0.lock().unwrap();
+        cluster.calls.push(namespace.to_owned());
+        if cluster.hangs {
+            return Box::pin(pending());
+        }
+        let gone = Unavailable::NamespaceUnknown { namespace: namespace.to_owned(), problem: "it is away" };
+        Box::pin(ready(cluster.answer.clone().map(Arc::new).ok_or(gone)))
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::compile;
+use crate::policy::{History, Version};
 
 const POLICY: &str = include_str!("../../../tests/fixtures/policies/valid/one-key.yaml");
 
@@ -69,6 +70,20 @@ fn flt_22_a_broken_policy_says_which_field_and_what_follows() {
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Invalid"));
     assert!(ready.message.starts_with("spec.match.image: unknown field; did you mean images?"), "{}", ready.message);
     assert!(ready.message.contains("POLICY_ERROR"), "{}", ready.message);
+}
+
+#[test]
+fn pol_22_a_policy_on_its_last_good_version_is_not_ready_and_says_which_is_in_force() {
+    let mut history = History::default();
+    let version = |generation| Version { uid: None, generation: Some(generation) };
+    history.take(version(3), compile("p", &spec()));
+    let mut typo = spec();
+    typo["mod"] = json!("Warn");
+    let ready = only(&conditions(&history.take(version(4), compile("p", &typo)), Some(4), &[], at(1)));
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "LastGoodInForce"));
+    assert_eq!(ready.observed_generation, Some(4));
+    assert!(ready.message.starts_with("spec.mod: unknown field; did you mean mode?"), "{}", ready.message);
+    assert!(ready.message.contains("(generation 3) stays in force"), "{}", ready.message);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admission::PolicySource;
+use crate::cluster::namespaces::{self, ClusterNamespaces, NamespaceLabels};
 use crate::cluster::pull_secrets::{ClusterSource, Limits, PullSecrets};
 use crate::cluster::removal::Configurations;
 use crate::cluster::{certificates, client, policies, roots as cluster_roots};
@@ -59,6 +60,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     let (ca_sender, ca_bundle) = watch::channel(None);
     let pull_secrets =
         PullSecrets::new(ClusterSource::new(client.clone()), wiring::pull_secrets(&process.config), Limits::default());
+    let namespaces = NamespaceLabels::new(ClusterNamespaces::new(client.clone()), namespaces::Limits::default());
 
     let mut followers = JoinSet::new();
     followers.spawn(policies::follow(
@@ -106,7 +108,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     let settings = controller_settings(&process, arguments);
     let controller = tokio::spawn(controller::run(settings, inputs, stopped(process.stop.clone())));
 
-    process.serve(pull_secrets, PolicySource::Cluster, serving, LINGER).await?;
+    process.serve(pull_secrets, namespaces, PolicySource::Cluster, serving, LINGER).await?;
     // It stopped with the same signal; what is left is to give the Lease back.
     let _ = tokio::time::timeout(GIVE_BACK, controller).await;
     keeping.task.abort();

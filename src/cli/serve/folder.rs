@@ -18,6 +18,7 @@ use crate::keychain::DockerConfigFile;
 use crate::policy::{Entry, PolicyCell};
 use crate::telemetry::Metrics;
 use crate::trust::Wanted;
+use crate::verifier::ports::NameAlone;
 
 use super::{Process, roots};
 
@@ -58,7 +59,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, path: PathBuf)
     let (_sender, certificate) = watch::channel(Some(serving.key));
     let reload = tokio::spawn(follow(watcher, outlets));
     let source = PolicySource::Folder(path.display().to_string());
-    let served = process.serve(None::<DockerConfigFile>, source, certificate, Duration::ZERO).await;
+    let served = process.serve(None::<DockerConfigFile>, NameAlone, source, certificate, Duration::ZERO).await;
     reload.abort();
     keeping.task.abort();
     served
@@ -88,13 +89,15 @@ async fn follow(mut watcher: Watcher, outlets: Outlets) {
 }
 
 fn publish(outlets: &Outlets, contents: Contents) {
-    let Contents { policies: set, roots } = contents;
-    let broken = set.entries().iter().filter(|entry| matches!(entry, Entry::Broken(_))).count();
-    let valid = set.entries().len().saturating_sub(broken);
-    outlets.metrics.policies(valid, broken);
-    info!(valid, broken, "policies loaded");
-    for entry in set.entries() {
-        let Entry::Valid(policy) = entry else { continue };
+    let Contents { policies: set, roots, broken: problems } = contents;
+    let states = set.states();
+    outlets.metrics.policies(&states);
+    let [(_, valid), (_, broken), (_, last_good)] = states;
+    info!(valid, broken, last_good, "policies loaded");
+    for problem in problems {
+        error!(%problem, "a policy can't be used: its last good version stays in force, or its images are denied if there is none");
+    }
+    for policy in set.entries().iter().filter_map(Entry::in_force) {
         for warning in policy.warnings() {
             warn!(policy = %policy.parts().name, %warning, "a policy says what is legal but hardly meant");
         }

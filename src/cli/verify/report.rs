@@ -8,8 +8,8 @@ use crate::cli::{ACCEPTED, REJECTED, UNDECIDED};
 use crate::domain::text::Foreign;
 use crate::domain::{Finding, SignerIdentity};
 use crate::policy::{
-    Answer, AttestationOutcome, AttestationVerdict, AuthorityOutcome, AuthorityVerdict, Basis, Examined, ImageVerdict,
-    PolicyOutcome, PolicyVerdict, Reaction, Unread,
+    Answer, AttestationOutcome, AttestationVerdict, AuthorityOutcome, AuthorityVerdict, Examined, ImageVerdict,
+    PolicyOutcome, PolicyVerdict, Unread,
 };
 use crate::signatures::{Proof, Signatory};
 
@@ -193,11 +193,8 @@ impl Report {
 
 impl ImageReport {
     fn new(verdict: &ImageVerdict) -> Self {
-        let policies = match &*verdict.basis {
-            Basis::Judged(policies) => policies.iter().map(PolicyReport::new).collect(),
-            _ => Vec::new(),
-        };
-        let alone = alone(&verdict.basis);
+        let policies: Vec<_> = verdict.basis.policies().iter().map(PolicyReport::new).collect();
+        let alone = verdict.basis.alone().map(|(_, finding)| finding);
         let said = policies.iter().map(|policy: &PolicyReport| policy.verdict);
         Self {
             image: verdict.written.clone(),
@@ -208,18 +205,6 @@ impl ImageReport {
             found: verdict.report.examined.iter().map(FoundReport::new).collect(),
             unread: verdict.report.unread.iter().map(UnreadReport::new).collect(),
         }
-    }
-}
-
-/// The finding of a verdict that no policy gave.
-fn alone(basis: &Basis) -> Option<Finding> {
-    match basis {
-        Basis::Judged(_) | Basis::Ungoverned(Reaction::Allow) | Basis::Unmatched { reaction: Reaction::Allow, .. } => {
-            None
-        }
-        Basis::Ungoverned(_) => Some(Finding::Rejected(crate::domain::Rejection::Ungoverned)),
-        Basis::Unmatched { rejection, .. } => Some(Finding::Rejected(rejection.clone())),
-        Basis::Refused { finding, .. } => Some(finding.clone()),
     }
 }
 

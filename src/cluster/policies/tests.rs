@@ -1,18 +1,41 @@
 use super::inventory::StoredNamespace;
 use super::*;
-use crate::policy::{BrokenPolicy, LabelSelector, Mode, PolicyError};
+use crate::policy::{BrokenPolicy, Entry, LabelSelector, Mode, PolicyError};
 
 fn policy(name: &str) -> StoredPolicy {
     let broken = BrokenPolicy {
         name: name.into(),
         mode: Mode::Enforce,
-        images: None,
+        images: Vec::new(),
         exclude_images: Vec::new(),
-        namespaces: Vec::new(),
-        namespace_selector: LabelSelector::default(),
+        namespaces: Some(Vec::new()),
+        namespace_selector: Some(LabelSelector::default()),
         error: PolicyError { path: "spec".into(), problem: "broken".into() },
     };
-    StoredPolicy { name: name.into(), generation: 1, conditions: Vec::new(), entry: Entry::Broken(Box::new(broken)) }
+    stored(name, "uid", 1, Entry::Broken(Box::new(broken)))
+}
+
+fn stored(name: &str, uid: &str, generation: i64, entry: Entry) -> StoredPolicy {
+    StoredPolicy { name: name.into(), uid: Some(uid.into()), generation, conditions: Vec::new(), entry }
+}
+
+/// A policy that can be used: it refuses one repository.
+fn good(name: &str, uid: &str, generation: i64) -> StoredPolicy {
+    let spec = serde_json::json!({
+        "match": {"images": ["registry.example/app"]}, "authorities": [{"name": "fixed", "static": "Deny"}],
+    });
+    stored(name, uid, generation, api::compile(name, &spec))
+}
+
+/// The same after an edit that broke it.
+fn typo(name: &str, uid: &str, generation: i64) -> StoredPolicy {
+    let spec = serde_json::json!({"mod": "Enforce"});
+    stored(name, uid, generation, api::compile(name, &spec))
+}
+
+/// How many policies are valid, broken, and of the broken ones in force by their last good version.
+fn states(inventory: &Inventory) -> [usize; 3] {
+    inventory.snapshot().unwrap().0.states().map(|(_, count)| count)
 }
 
 fn namespace(name: &str, team: &str) -> StoredNamespace {
@@ -86,4 +109,51 @@ fn changes_and_deletions_are_taken_in() {
     let (set, _) = inventory.snapshot().unwrap();
     assert_eq!(set.labels("shop").unwrap()["team"], "b");
     assert_eq!(set.labels("new"), None);
+}
+
+#[test]
+fn pol_22_an_update_that_breaks_a_policy_leaves_its_last_good_version_in_force() {
+    let mut inventory = listed(&[]);
+    inventory.policies(Change::Put(good("p", "a", 1)));
+    assert_eq!(states(&inventory), [1, 0, 0]);
+    inventory.policies(Change::Put(typo("p", "a", 2)));
+    assert_eq!(states(&inventory), [0, 1, 1]);
+    let (set, stored) = inventory.snapshot().unwrap();
+    assert!(set.entries()[0].in_force().is_some());
+    assert!(stored[0].entry.error().unwrap().path.starts_with("spec"), "the status can say what is wrong");
+    inventory.policies(Change::Put(typo("q", "b", 1)));
+    assert_eq!(states(&inventory), [0, 2, 1], "one that was never good has none");
+}
+
+#[test]
+fn pol_22_the_last_good_version_outlives_a_new_list_and_no_deletion() {
+    let list = |inventory: &mut Inventory, policy: Option<StoredPolicy>| {
+        inventory.policies(Change::ListBegins);
+        policy.into_iter().for_each(|policy| {
+            inventory.policies(Change::Listed(policy));
+        });
+        inventory.policies(Change::ListEnds);
+    };
+    let began = || {
+        let mut inventory = listed(&[]);
+        inventory.policies(Change::Put(good("p", "a", 1)));
+        inventory
+    };
+    let mut inventory = began();
+    list(&mut inventory, Some(typo("p", "a", 2)));
+    assert_eq!(states(&inventory), [0, 1, 1]);
+
+    let mut deleted = began();
+    deleted.policies(Change::Remove("p".into()));
+    deleted.policies(Change::Put(typo("p", "a", 2)));
+    assert_eq!(states(&deleted), [0, 1, 0]);
+
+    let mut missing = began();
+    list(&mut missing, None);
+    missing.policies(Change::Put(typo("p", "a", 2)));
+    assert_eq!(states(&missing), [0, 1, 0]);
+
+    let mut made_again = began();
+    list(&mut made_again, Some(typo("p", "b", 1)));
+    assert_eq!(states(&made_again), [0, 1, 0], "deleted and made again while the watch was away");
 }

@@ -1,6 +1,6 @@
 //! How far the gate reaches: as far as the policies do.
 
-use crate::policy::{Defaults, Entry, Mode, PolicySet, Reaction};
+use crate::policy::{Defaults, Mode, PolicySet, Reaction};
 
 /// What the API server does with a pod while the gate doesn't answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,13 +24,6 @@ impl Reach {
 /// The reach that the policies and settings ask for. A broken policy counts with its mode, which is `Enforce` where that
 /// can't be read.
 pub fn reach(set: &PolicySet, defaults: Defaults) -> Reach {
-    let enforced = set.entries().iter().any(|entry| mode(entry) == Mode::Enforce);
+    let enforced = set.entries().iter().any(|entry| entry.mode() == Mode::Enforce);
     if enforced || defaults.ungoverned == Reaction::Deny { Reach::Enforce } else { Reach::Observe }
-}
-
-fn mode(entry: &Entry) -> Mode {
-    match entry {
-        Entry::Valid(policy) => policy.parts().mode,
-        Entry::Broken(broken) => broken.mode,
-    }
 }

@@ -56,10 +56,10 @@ fn policy(mode: Mode) -> Entry {
     Entry::Broken(Box::new(BrokenPolicy {
         name: "p".into(),
         mode,
-        images: None,
+        images: Vec::new(),
         exclude_images: Vec::new(),
-        namespaces: Vec::new(),
-        namespace_selector: Selector::default(),
+        namespaces: Some(Vec::new()),
+        namespace_selector: Some(Selector::default()),
         error: PolicyError { path: "spec".into(), problem: "broken".into() },
     }))
 }

@@ -24,6 +24,16 @@ pub enum Unavailable {
         /// What was waited for.
         host: String,
     },
+    /// Policies select the namespace by its labels, and they are not known.
+    #[error(
+        "the labels of namespace {namespace} are not known yet, and they decide which policies govern it: {problem}"
+    )]
+    NamespaceUnknown {
+        /// The namespace, escaped.
+        namespace: String,
+        /// Why they are not known.
+        problem: &'static str,
+    },
     /// Too much is being answered at once.
     #[error("sealgate is overloaded: {0}")]
     Overloaded(&'static str),
@@ -130,6 +140,7 @@ impl Unavailable {
         match self {
             Self::AddressBlocked { .. } => "ADDRESS_BLOCKED",
             Self::DeadlineExceeded { .. } => "DEADLINE_EXCEEDED",
+            Self::NamespaceUnknown { .. } => "NAMESPACE_UNKNOWN",
             Self::Overloaded(_) => "OVERLOADED",
             Self::NotReady => "NOT_READY",
             Self::RegistryError { .. } => "REGISTRY_ERROR",
@@ -154,7 +165,7 @@ impl Unavailable {
             | Self::RegistryTimeout { .. }
             | Self::RegistryTls { .. }
             | Self::RegistryUnreachable { .. } => Class::RegistryUnavailable,
-            Self::NotReady => Class::Internal,
+            Self::NamespaceUnknown { .. } | Self::NotReady => Class::Internal,
             Self::Overloaded(_) | Self::RegistryLimit { .. } | Self::RegistryListLimit { .. } => Class::LimitExceeded,
             Self::RegistryProtocol { .. } => Class::RegistryProtocol,
             Self::RegistryUnauthorized { .. } => Class::Unauthorized,

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::policy::model::{PolicyParts, StaticAnswer};
-use crate::policy::selector::{LabelSelector, Labels, SelectorOperator};
+use crate::policy::selector::{LabelSelector, SelectorOperator};
+use crate::policy::set::BrokenPolicy;
 use crate::policy::testing::{broken, fixed, image, parts, patterns, requirement, set, valid};
 
 const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -10,15 +11,23 @@ const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 
 /// What is selected in namespace `shop`, as text: names of policies, or what else.
 fn selected(set: &PolicySet, reference: &str) -> String {
-    let Some(governing) = govern(set, "shop") else { return "ungoverned".to_owned() };
+    let governing = match govern(set, "shop", set.labels("shop")) {
+        Ok(Some(governing)) => governing,
+        Ok(None) => return "ungoverned".to_owned(),
+        Err(needed) => return format!("{needed:?}"),
+    };
     let image = image(reference);
-    told(select(&governing, &image, None))
+    let unmatched = governing.unmatched().is_some();
+    told(select(&governing, &image, None), unmatched)
 }
 
-fn told(selection: Selection<'_>) -> String {
+fn told(selection: Selection<'_>, governed: bool) -> String {
+    let names = |entries: Vec<&Entry>| entries.iter().map(|e| format!(" {}", e.name())).collect::<String>();
+    let otherwise = if governed { "Unmatched" } else { "ungoverned" };
     match selection {
-        Selection::Applies(entries) => entries.iter().map(|e| &**e.name()).collect::<Vec<_>>().join(" "),
-        other => format!("{other:?}"),
+        Selection::Applies(entries) => names(entries).trim_start().to_owned(),
+        Selection::Unmatched { broken } => format!("{otherwise}{}", names(broken)),
+        Selection::NeedsDigest => "NeedsDigest".to_owned(),
     }
 }
 
@@ -59,13 +68,23 @@ fn names_and_selector_must_both_select_the_namespace() {
 }
 
 #[test]
-fn k8s_23_a_namespace_that_was_not_seen_yet_matches_every_selector() {
+fn k8s_24_labels_that_are_not_known_decide_nothing() {
     let requirements = vec![requirement("env", SelectorOperator::In, &["prod"])];
-    let policy = PolicyParts { namespace_selector: LabelSelector { requirements }, ..parts("apps") };
-    let unknown = set(vec![valid(policy.clone())]);
-    assert_eq!(selected(&unknown, "registry.example/app"), "apps");
-    let known = PolicySet::new(vec![valid(policy)], BTreeMap::from([("shop".to_owned(), Labels::new())]));
-    assert_eq!(selected(&known, "registry.example/app"), "ungoverned");
+    let by_label = |name, mode| {
+        let namespace_selector = LabelSelector { requirements: requirements.clone() };
+        valid(PolicyParts { namespace_selector, mode, ..parts(name) })
+    };
+    let needed = |entries: Vec<Entry>| govern(&set(entries), "shop", None).map(|governing| governing.is_some());
+    let all = || valid(PolicyParts { mode: Mode::Warn, ..parts("all") });
+    let alone = LabelsNeeded { strictest: Mode::Audit, governed: false };
+    assert_eq!(needed(vec![by_label("trial", Mode::Audit)]), Err(alone));
+    let beside = LabelsNeeded { strictest: Mode::Warn, governed: true };
+    assert_eq!(needed(vec![by_label("trial", Mode::Audit), all()]), Err(beside));
+    assert_eq!(needed(vec![all()]), Ok(true), "the twin that selects by no label");
+
+    let elsewhere = PolicyParts { namespaces: vec!["elsewhere".to_owned()], ..parts("elsewhere") };
+    let namespace_selector = LabelSelector { requirements };
+    assert_eq!(needed(vec![valid(PolicyParts { namespace_selector, ..elsewhere })]), Ok(false), "its names decide");
 }
 
 #[test]
@@ -88,24 +107,58 @@ fn pol_10_the_order_of_arrival_does_not_matter() {
     assert_eq!(selected(&set(vec![b, c, a]), "registry.example/app"), "a b c");
 }
 
+/// A broken policy refuses what it is readably about, and never makes it a matched one.
 #[test]
-fn flt_22_a_broken_policy_applies_by_what_can_be_read() {
+fn pol_20_a_broken_policy_never_makes_an_image_a_matched_one() {
     let entry = |policy| Entry::Broken(Box::new(policy));
-    let readable =
-        set(vec![entry(broken("broken", Some(&["registry.example/app"]))), valid(about("all", &["**"], &[]))]);
-    assert_eq!(selected(&readable, "registry.example/app"), "all broken");
-    assert_eq!(selected(&readable, "registry.example/other"), "all");
+    let trial = || entry(BrokenPolicy { mode: Mode::Audit, ..broken("trial", &["**"]) });
+    let app = || valid(parts("apps"));
+    assert_eq!(selected(&set(vec![app(), trial()]), "registry.example/app"), "apps trial");
+    assert_eq!(selected(&set(vec![app(), trial()]), "registry.example/other"), "Unmatched trial");
+    let twin = valid(about("trial", &["**"], &[]));
+    assert_eq!(selected(&set(vec![app(), twin]), "registry.example/other"), "trial", "one in force does");
+}
 
-    let unreadable = set(vec![entry(broken("broken", None))]);
-    assert_eq!(selected(&unreadable, "registry.example/other"), "broken");
+#[test]
+fn pol_20_a_broken_policy_keeps_governing_its_namespaces() {
+    let broken = Entry::Broken(Box::new(broken("broken", &["registry.example/app"])));
+    assert_eq!(selected(&set(vec![broken]), "registry.example/other"), "Unmatched");
+    assert_eq!(selected(&set(Vec::new()), "registry.example/other"), "ungoverned");
+}
 
-    let mut elsewhere = broken("broken", None);
-    elsewhere.namespaces = vec!["elsewhere".to_owned()];
-    assert_eq!(selected(&set(vec![entry(elsewhere)]), "registry.example/app"), "ungoverned");
+#[test]
+fn pol_21_a_broken_policy_refuses_what_its_readable_patterns_match_and_no_more() {
+    let entry = |policy| Entry::Broken(Box::new(policy));
+    let about = |broken: BrokenPolicy| set(vec![entry(broken), valid(about("all", &["**"], &[]))]);
+    let app = || broken("broken", &["registry.example/app"]);
+    assert_eq!(selected(&about(app()), "registry.example/app"), "all broken");
+    assert_eq!(selected(&about(app()), "registry.example/other"), "all");
+    assert_eq!(selected(&about(broken("broken", &[])), "registry.example/app"), "all", "nothing can be read");
 
-    let mut excluding = broken("broken", None);
-    excluding.exclude_images = patterns(&["registry.example/app"]);
-    assert_eq!(selected(&set(vec![entry(excluding)]), "registry.example/app"), "Unmatched");
+    let excluding = BrokenPolicy { exclude_images: patterns(&["registry.example/app"]), ..app() };
+    assert_eq!(selected(&about(excluding), "registry.example/app"), "all");
+    let elsewhere = BrokenPolicy { namespaces: Some(vec!["elsewhere".to_owned()]), ..app() };
+    assert_eq!(selected(&about(elsewhere), "registry.example/app"), "all");
+}
+
+#[test]
+fn pol_21_namespaces_that_can_not_be_read_are_not_governed_and_its_images_are_refused_there() {
+    let requirements = vec![requirement("env", SelectorOperator::In, &["prod"])];
+    let app = || broken("broken", &["registry.example/app"]);
+    for unreadable in [
+        BrokenPolicy { namespaces: None, ..app() },
+        BrokenPolicy { namespace_selector: None, ..app() },
+        BrokenPolicy { namespaces: Some(vec!["shop".to_owned()]), namespace_selector: None, ..app() },
+    ] {
+        let set = set(vec![Entry::Broken(Box::new(unreadable))]);
+        assert_eq!(selected(&set, "registry.example/app"), "ungoverned broken");
+        assert_eq!(selected(&set, "registry.example/other"), "ungoverned");
+    }
+    let selected_by_label = Some(LabelSelector { requirements });
+    let readable = BrokenPolicy { namespaces: None, namespace_selector: selected_by_label, ..app() };
+    let labels = BTreeMap::from([("shop".to_owned(), Labels::new())]);
+    let set = PolicySet::new(vec![Entry::Broken(Box::new(readable))], labels);
+    assert_eq!(selected(&set, "registry.example/app"), "ungoverned", "its selector decides");
 }
 
 #[test]
@@ -142,13 +195,13 @@ fn toc_01_a_digest_pattern_never_loosens_what_becomes_of_a_tag() {
         let parts = about("p", &[&one], &[]);
         let authorities = authorities.unwrap_or(&parts.authorities).clone();
         let policies = set(vec![valid(PolicyParts { mode, authorities, ..parts })]);
-        let governing = govern(&policies, "shop").unwrap();
+        let governing = govern(&policies, "shop", None).unwrap().unwrap();
         let tagged = image("registry.example/app:v1");
         let depends = if of_tag == "p" { "NeedsDigest" } else { of_tag };
         assert_eq!(selected(&policies, "registry.example/app:v1"), depends, "{mode:?}");
         for (digest, expected) in [(A, of_tag), (B, "Unmatched")] {
             let resolved = Digest::parse(digest).unwrap();
-            assert_eq!(told(select(&governing, &tagged, Some(&resolved))), expected, "{mode:?} {digest}");
+            assert_eq!(told(select(&governing, &tagged, Some(&resolved)), true), expected, "{mode:?} {digest}");
         }
         assert_eq!(selected(&policies, &one), "p", "{mode:?}: what is named is what runs");
     }
@@ -164,7 +217,7 @@ fn ref_11_a_tag_beside_a_digest_decides_nothing() {
 #[test]
 fn pol_09_the_strictest_governing_mode_is_known() {
     let with = |name, mode| valid(PolicyParts { mode, ..parts(name) });
-    let strictest = |entries| govern(&set(entries), "shop").map(|governing| governing.strictest());
+    let strictest = |entries| govern(&set(entries), "shop", None).unwrap().map(|governing| governing.strictest());
     assert_eq!(strictest(vec![with("a", Mode::Audit), with("b", Mode::Warn)]), Some(Mode::Warn));
     assert_eq!(strictest(vec![with("a", Mode::Enforce), with("b", Mode::Audit)]), Some(Mode::Enforce));
     assert_eq!(strictest(vec![]), None);

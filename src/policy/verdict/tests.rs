@@ -99,3 +99,21 @@ fn what_was_refused_before_any_policy_was_asked_counts_in_the_strictest_mode() {
     let verdict = verdict(Basis::Refused { mode: Mode::Warn, finding });
     assert_eq!(codes(&verdict), [vec![], vec!["NOT_READY"], vec![]]);
 }
+
+#[test]
+fn pol_20_a_broken_policy_takes_nothing_away_from_what_is_unmatched() {
+    let broken = |mode: Mode, unmatched: Mode, reaction: Reaction| {
+        let rejection = Rejection::NoPolicy { governing: "a".to_owned() };
+        let otherwise = Box::new(Basis::Unmatched { mode: unmatched, reaction, rejection });
+        let Basis::Judged(policies) = &*judged(&[("b", mode, REFUSED)]).basis else { panic!() };
+        let verdict = verdict(Basis::Broken { policies: policies.clone(), otherwise });
+        assert_eq!(verdict.pin(), None);
+        codes(&verdict).concat()
+    };
+    let [own] = &codes(&judged(&[("b", Mode::Enforce, REFUSED)])).concat()[..] else { panic!() };
+    assert_eq!(broken(Mode::Audit, Mode::Enforce, Reaction::Deny), ["NO_POLICY", own]);
+    assert_eq!(broken(Mode::Warn, Mode::Enforce, Reaction::Deny), ["NO_POLICY", own]);
+    assert_eq!(broken(Mode::Audit, Mode::Enforce, Reaction::Warn), ["NO_POLICY", own]);
+    assert_eq!(broken(Mode::Audit, Mode::Enforce, Reaction::Allow), [*own]);
+    assert_eq!(broken(Mode::Enforce, Mode::Enforce, Reaction::Deny), [*own], "said once");
+}

@@ -30,6 +30,7 @@ pub(super) enum Ground<'a> {
 pub(super) fn verdict(entry: &Entry, ground: &Ground<'_>) -> PolicyVerdict {
     match entry {
         Entry::Valid(policy) => judged(policy, ground),
+        Entry::LastGood(kept) => judged(&kept.policy, ground),
         Entry::Broken(broken) => PolicyVerdict {
             policy: broken.name.clone(),
             mode: broken.mode,

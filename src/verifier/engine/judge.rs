@@ -62,7 +62,7 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
                 self.look(&entries, &mut pinned).await
             }
             Selection::Applies(entries) => judged(&entries, Ground::Nothing),
-            Selection::Unmatched => Judgement::new(self.unmatched()),
+            Selection::Unmatched { broken } => Judgement::new(self.unmatched(&broken)),
             Selection::NeedsDigest => {
                 let finding =
                     Finding::Rejected(Rejection::Internal("a known digest did not decide which policies apply"));
@@ -135,13 +135,21 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         }
     }
 
-    fn unmatched(&self) -> Basis {
-        let names: Vec<&str> = self.governing.names().map(|name| &**name).collect();
-        Basis::Unmatched {
-            mode: self.governing.strictest(),
-            reaction: self.engine.defaults.unmatched,
-            rejection: Rejection::NoPolicy { governing: names.join(", ") },
+    /// What the image is where no policy in force is about it. Broken ones deny it beside that.
+    fn unmatched(&self, broken: &[&Entry]) -> Basis {
+        let defaults = self.engine.defaults;
+        let basis = match self.governing.unmatched() {
+            None => Basis::Ungoverned(defaults.ungoverned),
+            Some(mode) => {
+                let governing = self.governing.names().collect::<Vec<_>>().join(", ");
+                Basis::Unmatched { mode, reaction: defaults.unmatched, rejection: Rejection::NoPolicy { governing } }
+            }
+        };
+        if broken.is_empty() {
+            return basis;
         }
+        let policies = broken.iter().map(|entry| conclude::verdict(entry, &Ground::Nothing)).collect();
+        Basis::Broken { policies, otherwise: Box::new(basis) }
     }
 
     /// What may be shown to the image's own registry.
@@ -180,7 +188,7 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
 
 /// The policy, where it has to look at signatures.
 fn looks(entry: &Entry) -> Option<&Policy> {
-    entry.valid().filter(|policy| policy.static_answer().is_none())
+    entry.in_force().filter(|policy| policy.static_answer().is_none())
 }
 
 fn judged(entries: &[&Entry], ground: Ground<'_>) -> Judgement {

@@ -167,7 +167,7 @@ async fn cry_22_a_log_entry_that_is_there_twice_is_no_second_signer() {
 }
 
 /// One authority takes one name, the other any branch.
-fn overlapping() -> [serde_json::Value; 2] {
+fn overlapping() -> [Value; 2] {
     let any = json!({"issuer": "https://gitlab.com", "subjectRegExp": r"https://gitlab\.com/acme/app//.*"});
     [
         keyless("main", &Identity::gitlab(), "own"),

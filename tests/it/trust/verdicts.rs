@@ -32,7 +32,7 @@ fn policy(repository: &str, trust: Trust) -> Entry {
         log: None,
         attestations: Vec::new(),
     });
-    Entry::Valid(Box::new(policy.unwrap()))
+    Entry::Valid(Arc::new(policy.unwrap()))
 }
 
 fn keyless(root: &str) -> Trust {
