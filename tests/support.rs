@@ -19,6 +19,8 @@ pub mod registry;
 pub mod signer;
 #[path = "support/sigstore.rs"]
 pub mod sigstore;
+#[path = "support/specs.rs"]
+pub mod specs;
 #[path = "support/tuf.rs"]
 pub mod tuf;
 #[path = "support/verifier.rs"]

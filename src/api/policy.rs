@@ -124,12 +124,28 @@ pub struct MatchSpec {
     /// the host: one whole label), `**` crosses segments, and `**` alone is every image. A pattern may end in a digest.
     /// Examples: `registry.gitlab.com/acme/**`, `docker.io/library/nginx`, `*.example.com/team/*`.
     #[schemars(length(min = 1, max = 128), inner(length(min = 1, max = 327)))]
-    #[x_kube(validation = rules::images_name_a_host(), validation = rules::images_have_no_tag())]
+    #[x_kube(
+        validation = rules::images_name_a_host(),
+        validation = rules::images_have_no_tag(),
+        validation = rules::images_are_lower_case(),
+        validation = rules::images_stay_in_an_organisation(),
+        validation = rules::images_are_whole_names_of_docker_hub(),
+        validation = rules::images_name_a_good_host(),
+        validation = rules::images_have_good_paths()
+    )]
     pub images: Vec<String>,
     /// Patterns of images that the policy is not about, in the same form, at most 128.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), inner(length(min = 1, max = 327)))]
-    #[x_kube(validation = rules::images_name_a_host(), validation = rules::images_have_no_tag())]
+    #[x_kube(
+        validation = rules::images_name_a_host(),
+        validation = rules::images_have_no_tag(),
+        validation = rules::images_are_lower_case(),
+        validation = rules::images_stay_in_an_organisation(),
+        validation = rules::images_are_whole_names_of_docker_hub(),
+        validation = rules::images_name_a_good_host(),
+        validation = rules::images_have_good_paths()
+    )]
     pub exclude_images: Vec<String>,
     /// Exact names of namespaces, at most 256. Without any, all namespaces that the webhooks cover.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -149,7 +165,11 @@ pub struct MatchSpec {
 pub struct SelectorSpec {
     /// Labels with exactly these values, at most 64. Example: `environment: production`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = rules::labels_have_good_keys())]
+    #[schemars(extend(
+        "maxProperties" = 64,
+        "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": rules::LABEL_VALUE}
+    ))]
     pub match_labels: BTreeMap<String, String>,
     /// Further requirements, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,17 +181,17 @@ pub struct SelectorSpec {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-#[x_kube(validation = rules::values_fit_operator())]
+#[x_kube(validation = rules::values_fit_operator(), validation = rules::key_prefix_is_short())]
 pub struct RequirementSpec {
     /// The label's key.
-    #[schemars(length(min = 1, max = 317))]
+    #[schemars(length(min = 1, max = 317), regex(pattern = rules::LABEL_KEY))]
     pub key: String,
     /// How it is compared: In and NotIn with `values`, Exists and DoesNotExist without. NotIn also holds where the label
     /// is absent.
     pub operator: OperatorSpec,
     /// What it is compared with, at most 256.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256), inner(length(max = 63)))]
+    #[schemars(length(max = 256), inner(length(max = 63), regex(pattern = rules::LABEL_VALUE)))]
     pub values: Vec<String>,
 }
 

@@ -7,7 +7,13 @@ use kube::core::Rule;
 pub(super) const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 
 /// A DNS subdomain (RFC 1123): the name of a resource.
-pub(super) const DNS_SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+pub(super) const DNS_SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$";
+
+/// The key of a label: a name, with the domain of whoever defines it before a slash.
+pub(super) const LABEL_KEY: &str = "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$";
+
+/// The value of a label; it may be empty.
+pub(super) const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
 
 /// The name of a TUF target: segments that don't begin with a dot.
 pub(super) const TARGET: &str = "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
@@ -24,6 +30,61 @@ pub(super) fn images_have_no_tag() -> Rule {
         "self.all(i, !i.matches('^[^@]*/[^@]*:'))",
         "an image pattern has no tag: tags can move; name the repository, or a digest",
     )
+}
+
+pub(super) fn images_are_lower_case() -> Rule {
+    rule("self.all(i, !i.matches('[A-Z]'))", "an image pattern is in lower case, as every image name is")
+}
+
+/// A wildcard beside other characters in the first path segment would match the names of other organisations.
+pub(super) fn images_stay_in_an_organisation() -> Rule {
+    rule(
+        "self.all(i, !i.matches('^[^/@]*/([^/@]*[^/@*][*]|[*]+[^/@*])'))",
+        "in the first path segment of an image pattern a wildcard stands alone: ghcr.io/acme/** is all of acme, ghcr.io/acme-*/** would be others too",
+    )
+}
+
+/// Every image of Docker Hub has a namespace, and is seen as `docker.io`.
+pub(super) fn images_are_whole_names_of_docker_hub() -> Rule {
+    rule(
+        "self.all(i, !i.matches('^(docker[.]io|index[.]docker[.]io|registry-1[.]docker[.]io|registry[.]hub[.]docker[.]com)(:443)?/([^/@*]+|[*])(@.*)?$') && !i.matches('^[^/@:]*[*][^/@:]*[.]docker[.]io(:[0-9]+)?/'))",
+        "every image of Docker Hub is docker.io/NAMESPACE/NAME, such as docker.io/library/nginx",
+    )
+}
+
+/// A name whose last label is a number is an IP address.
+pub(super) fn images_name_a_good_host() -> Rule {
+    rule(
+        "self.all(i, i.matches('^[*][*](@|$)') || (i.matches('^(localhost|LABEL([.]LABEL)+|LABEL:PORT|localhost:PORT|LABEL([.]LABEL)+:PORT)/') && i.matches('^[^/:@]{1,253}[/:]') && (!i.matches('^([^/@:]*[.])?([0-9]+|0x[0-9a-f]*)(:[0-9]+)?/') || i.matches('^OCTET[.]OCTET[.]OCTET[.]OCTET(:[0-9]+)?/'))))"
+            .replace("LABEL", "([*]|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)")
+            .replace("OCTET", "([*]|[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])")
+            .replace(
+                "PORT",
+                "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])",
+            ),
+        "the registry host of an image pattern is a name with a dot or a port, or localhost; * is one whole label of it, and the port is 1 to 65535",
+    )
+}
+
+pub(super) fn images_have_good_paths() -> Rule {
+    rule(
+        "self.all(i, i.matches('^([*][*]|[^/@]*(/(NAME|[*]|[*][*]|PARTIAL))+)(@sha256:[0-9a-f]{64})?$') && !i.contains('**/**'))"
+            .replace("NAME", "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*")
+            .replace("PARTIAL", "[a-z0-9._-]+[*]([a-z0-9._-]+[*])*[a-z0-9._-]*|[*][a-z0-9._-]+([*][a-z0-9._-]+)*[*]?"),
+        "the path segments of an image pattern are names as in images (a-z 0-9 with single . _ - between them), * within one of them, or ** as a whole one; a digest is sha256 with 64 digits",
+    )
+}
+
+pub(super) fn labels_have_good_keys() -> Rule {
+    rule(
+        format!("self.all(k, k.matches('{LABEL_KEY}') && k.split('/')[0].size() <= 253)"),
+        "matchLabels has a key that no label can have: up to 63 of A-Z a-z 0-9 - _ . with alphanumeric ends, after a domain and a slash where there is one",
+    )
+}
+
+/// The part of a key before the slash is a DNS subdomain, which has at most 253 characters.
+pub(super) fn key_prefix_is_short() -> Rule {
+    rule("self.key.split('/')[0].size() <= 253", "the domain of a label's key has at most 253 characters")
 }
 
 pub(super) fn values_fit_operator() -> Rule {
@@ -182,6 +243,6 @@ pub(super) fn root_is_tuf_metadata() -> Rule {
     )
 }
 
-fn rule(rule: &str, message: &str) -> Rule {
+fn rule(rule: impl Into<String>, message: &str) -> Rule {
     Rule::new(rule).message(message)
 }

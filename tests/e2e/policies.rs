@@ -1,11 +1,14 @@
 //! Policies at the API server: refused where they are bad, read strictly where they are stored, with a status.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use sealgate::api::compile;
 use serde_json::{Value, json};
 
-use crate::world::{World, kubectl, kubectl_with, pod};
+use crate::support::specs::specs;
+use crate::world::{World, kubectl, kubectl_partly, kubectl_with, pod, policy};
 
 #[test]
 fn pol_13_bad_policies_are_refused_with_a_clear_message() {
@@ -54,6 +57,25 @@ fn pol_13_the_server_says_of_each_fixture_what_is_written_there() {
     assert!(judged[0] > 5 && judged[1] > 40, "{judged:?}");
 }
 
+/// The rules of the CRD, as the API server evaluates them, against what reading a policy refuses.
+#[test]
+fn pol_23_the_server_stores_what_reading_accepts_and_nothing_else() {
+    let _world = World::new("agree");
+    let specs = specs(600);
+    let items: Vec<_> = specs.iter().enumerate().map(|(i, spec)| policy(&format!("spec-{i}"), spec)).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    let (stored, complaints) =
+        kubectl_partly(&["create", "--dry-run=server", "--validate=false", "-o", "name", "-f", "-"], &list);
+    let stored: HashSet<&str> = stored.lines().filter_map(|line| line.rsplit('/').next()).collect();
+    let accepted = |i: usize| stored.contains(format!("spec-{i}").as_str());
+    for (i, spec) in specs.iter().enumerate() {
+        let problem = compile("p", spec).error().map(ToString::to_string);
+        let complaint = complaints.lines().find(|line| line.contains(&format!("\"spec-{i}\""))).unwrap_or_default();
+        assert_eq!(problem.is_none(), accepted(i), "{spec}: reading says {problem:?}, the server {complaint}");
+    }
+    assert!((50..550).contains(&stored.len()), "{} of {} are stored", stored.len(), specs.len());
+}
+
 #[test]
 fn pol_14_an_unknown_field_is_kept_and_makes_the_policy_deny_its_images_and_no_others() {
     let world = World::new("unknown");
@@ -61,7 +83,7 @@ fn pol_14_an_unknown_field_is_kept_and_makes_the_policy_deny_its_images_and_no_o
     spec["match"]["images"] = json!([format!("{}/broken/**", world.registry.host())]);
     spec["authorities"][0]["issuerRegex"] = json!(".*");
     let arguments = ["create", "--validate=false", "-o", "json", "-f", "-"];
-    let stored = world.kubectl(&arguments, &crate::world::policy(&world.policy_name("typo"), &spec)).unwrap();
+    let stored = world.kubectl(&arguments, &policy(&world.policy_name("typo"), &spec)).unwrap();
     let stored: Value = serde_json::from_str(&stored).unwrap();
     assert_eq!(stored["spec"]["authorities"][0]["issuerRegex"], ".*");
     world.enforce();

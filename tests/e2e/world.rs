@@ -335,6 +335,12 @@ pub(crate) fn kubectl_with(arguments: &[&str], input: &str) -> Result<String, St
     run(Command::new("kubectl").args(arguments), input)
 }
 
+/// The same where some of what is asked may fail: what it printed, and what it complained of.
+pub(crate) fn kubectl_partly(arguments: &[&str], input: &str) -> (String, String) {
+    let Output { stdout, stderr, .. } = output(Command::new("kubectl").args(arguments), input);
+    (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
 fn apply(object: &Value) {
     kubectl_with(&["apply", "-f", "-"], &object.to_string()).unwrap();
 }
@@ -348,11 +354,15 @@ fn ask(port: u16, path: &str) -> Option<String> {
     Some(text)
 }
 
-fn run(command: &mut Command, input: &str) -> Result<String, String> {
+fn output(command: &mut Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn run(command: &mut Command, input: &str) -> Result<String, String> {
+    let Output { status, stdout, stderr } = output(command, input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     if status.success() { Ok(text(stdout)) } else { Err(text(stderr)) }
 }

@@ -23,6 +23,7 @@ mod cli;
 mod conditions;
 mod conformance;
 mod cosign;
+mod crd;
 mod engine;
 mod examples;
 mod fields;
