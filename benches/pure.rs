@@ -16,7 +16,6 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::sync::Arc;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use criterion::{Criterion, criterion_group};
@@ -149,7 +148,7 @@ fn conditions(c: &mut Criterion) {
     let (root, identities) = (sigstore.trusted_root().material(), pipeline());
     let signer = SignerDemand::Keyless { root: &root, identities: &identities };
     let attestation = ask(&signing.bundle_candidate(), signer, LogRule::Required, Some(PROVENANCE));
-    let said: &Arc<_> = attestation.statement().unwrap();
+    let said = attestation.statement().unwrap().document().unwrap();
     for (name, expression) in [
         (
             CONDITION,
@@ -162,7 +161,7 @@ fn conditions(c: &mut Criterion) {
         ),
     ] {
         let condition = [Condition::cel(expression, None).unwrap()];
-        let facts = || Facts::new(&condition, said, &image(), attestation.signer(), "ci");
+        let facts = || Facts::new(&condition, &said, &image(), attestation.signer(), "ci");
         c.bench_function(&format!("{name}, with its facts"), |b| b.iter(|| condition[0].check(&facts()).unwrap()));
         let facts = facts();
         c.bench_function(name, |b| b.iter(|| condition[0].check(black_box(&facts)).unwrap()));

@@ -4,6 +4,7 @@ pub mod address;
 pub mod digest;
 pub mod docker_config;
 pub mod identity;
+pub mod json_size;
 pub mod name;
 pub mod pattern;
 pub mod predicate;

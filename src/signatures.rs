@@ -13,6 +13,7 @@ mod checkpoint;
 mod claim;
 mod dsse;
 mod early;
+mod footprint;
 mod json;
 mod log;
 mod material;
@@ -34,6 +35,7 @@ use crate::domain::{Digest, Finding, IdentityPattern, PinnedImage, Rejection, Si
 
 pub use artifact::{Artifact, VerifiedArtifact, verify_artifact};
 pub use certificate::{CertificateRoots, RootsError};
+pub use footprint::footprint;
 pub use key::{KeyError, PublicKey};
 pub use trust::{RootsCell, TrustError, TrustMaterial, TrustedRoots};
 
@@ -94,6 +96,17 @@ pub enum UntrustedContent {
         /// All annotations of the layer.
         annotations: BTreeMap<String, String>,
     },
+}
+
+impl UntrustedContent {
+    /// The bytes of the document, annotations aside.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bundle(bytes) => bytes,
+            Self::SimpleSigning { payload, .. } => payload,
+            Self::Envelope { envelope, .. } => envelope,
+        }
+    }
 }
 
 /// What a signature must satisfy.
@@ -168,7 +181,7 @@ pub struct VerifiedSignature {
     form: Form,
     signer: Signatory,
     proof: Proof,
-    statement: Option<Arc<Statement>>,
+    statement: Option<Statement>,
 }
 
 /// Who made a verified signature.
@@ -191,13 +204,11 @@ pub struct Proof {
     pub times: Vec<Timestamp>,
 }
 
-/// A verified in-toto statement.
+/// A verified in-toto statement, as the bytes that were signed: a tree of them takes many times their memory, and most
+/// statements are never looked into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// Its predicate type.
-    pub predicate_type: String,
-    /// The whole statement, with `subject`, `predicateType` and `predicate`.
-    pub document: Value,
+    payload: Arc<[u8]>,
 }
 
 /// The form in which a signature was stored.
@@ -233,8 +244,15 @@ impl VerifiedSignature {
     }
 
     /// The statement that was signed; nothing for an image signature.
-    pub fn statement(&self) -> Option<&Arc<Statement>> {
+    pub fn statement(&self) -> Option<&Statement> {
         self.statement.as_ref()
+    }
+}
+
+impl Statement {
+    /// The whole statement, with `subject`, `predicateType` and `predicate`.
+    pub fn document(&self) -> Result<Value, Rejection> {
+        dsse::document(&self.payload)
     }
 }
 
@@ -355,7 +373,7 @@ fn check(
                 .fold(check_annotations(first, annotations), Result::or)?;
             None
         }
-        ContentDemand::Attestation { .. } => Some(Arc::new(dsse::statement(&claim.content)?)),
+        ContentDemand::Attestation { .. } => Some(dsse::statement(&claim.content)?),
     };
     Ok(VerifiedSignature { origin: candidate.origin.clone(), form: claim.form, signer, proof, statement })
 }

@@ -10,7 +10,7 @@ mod trust;
 use sealgate::admission::review::Review;
 use sealgate::domain::{Digest, DockerConfig, IdentityParts, IdentityPattern, ImageReference, Pattern, Repository};
 use sealgate::policy::{Condition, Facts, Refusal};
-use sealgate::signatures::{Signatory, Statement};
+use sealgate::signatures::Signatory;
 use serde_json::Value;
 
 pub use evidence::{annotations, bundle, certificate, checkpoint, dsse, statement, timestamp};
@@ -30,8 +30,7 @@ pub fn condition(input: &[u8]) {
     assert_eq!(condition.source(), source);
     let predicate: Value = serde_json::from_slice(predicate.get(1..).unwrap_or_default()).unwrap_or_default();
     let predicate_type = "https://example.org/predicate".to_owned();
-    let document = serde_json::json!({"predicateType": predicate_type, "predicate": predicate});
-    let statement = Statement { predicate_type, document };
+    let statement = serde_json::json!({"predicateType": predicate_type, "predicate": predicate});
     let signer = Signatory::Key("a key".to_owned());
     let conditions = [condition];
     let answer = || conditions[0].check(&Facts::new(&conditions, &statement, &evidence::image(), &signer, "ci"));

@@ -386,7 +386,7 @@ impl From<Unavailable> for Finding {
 }
 
 /// Every code that exists, for the documentation and its test.
-pub const CODES: [&str; 41] = [
+pub const CODES: [&str; 42] = [
     "ADDRESS_BLOCKED",
     "ANNOTATION_MISMATCH",
     "ATTESTATION_REFUSED",
@@ -394,6 +394,7 @@ pub const CODES: [&str; 41] = [
     "CERTIFICATE_INVALID",
     "DEADLINE_EXCEEDED",
     "DIGEST_MISMATCH",
+    "DOCUMENT_LIMIT",
     "IDENTITY_MISMATCH",
     "IMAGE_NOT_FOUND",
     "INTERNAL_ERROR",

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::domain::PinnedImage;
 use crate::domain::text::foreign;
-use crate::signatures::{Signatory, Statement};
+use crate::signatures::Signatory;
 
 /// Whether this build reads conditions in Rego.
 pub const REGO: bool = cfg!(feature = "rego");
@@ -130,7 +130,7 @@ impl Facts {
     /// What these conditions want to know of a verified statement about an image, and of who made it.
     pub fn new(
         conditions: &[Condition],
-        statement: &Statement,
+        statement: &Value,
         image: &PinnedImage,
         signer: &Signatory,
         authority: &str,
@@ -156,8 +156,8 @@ impl Facts {
             "repository": repository.to_string(),
             "digest": image.digest().to_string(),
         });
-        let predicate = statement.document.get("predicate").unwrap_or(&Value::Null);
-        Self::of(conditions, [predicate, &statement.document, &image, &signer])
+        let predicate = statement.get("predicate").unwrap_or(&Value::Null);
+        Self::of(conditions, [predicate, statement, &image, &signer])
     }
 
     /// The values stand in the order of the variables.

@@ -144,6 +144,6 @@ fn message_signature(content: &MessageSignature) -> Result<dsse::Read, Rejection
         return Err(blank("the bundle's signature"));
     }
     let subjects = vec![Subject { digest, annotations: Map::new() }];
-    let content = Content { subjects, predicate_type: None, payload: Arc::default() };
+    let content = Content { subjects, predicate_type: None, has_predicate: false, payload: Arc::default() };
     Ok((content, Message::Digest(digest), signature))
 }

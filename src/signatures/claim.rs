@@ -33,6 +33,8 @@ pub(super) struct Content {
     pub(super) subjects: Vec<Subject>,
     /// The predicate type, where it is a statement.
     pub(super) predicate_type: Option<String>,
+    /// Whether it is a statement that says anything.
+    pub(super) has_predicate: bool,
     /// The bytes of the statement.
     pub(super) payload: Arc<[u8]>,
 }

@@ -84,19 +84,23 @@ pub(super) fn read(envelope: &DsseEnvelope) -> Result<Read, Rejection> {
     let content = Content {
         subjects: self::subjects(subjects)?,
         predicate_type: Some(header.predicate_type),
+        has_predicate: header.predicate.is_some(),
         payload: payload.into(),
     };
     Ok((content, Message::Bytes(Cow::Owned(envelope.pae())), signature.to_vec()))
 }
 
-/// The statement of a claim that has been verified, whole.
+/// The statement of a claim that has been verified.
 pub(super) fn statement(content: &Content) -> Result<Statement, Rejection> {
-    let document =
-        json::parse_large(&content.payload).map_err(|e| malformed(&format!("the in-toto statement: {e}")))?;
-    if document.get("predicate").is_none() {
+    if !content.has_predicate {
         return Err(malformed("the in-toto statement has no predicate"));
     }
-    Ok(Statement { predicate_type: content.predicate_type.clone().unwrap_or_default(), document })
+    Ok(Statement { payload: content.payload.clone() })
+}
+
+/// All of a statement, read.
+pub(super) fn document(payload: &[u8]) -> Result<Value, Rejection> {
+    json::parse_large(payload).map_err(|e| malformed(&format!("the in-toto statement: {e}")))
 }
 
 /// A member that is there, even if it is `null`.

@@ -63,6 +63,7 @@ pub(super) fn read<'a>(payload: &'a [u8], annotations: &BTreeMap<String, String>
     let content = Content {
         subjects: vec![Subject { digest, annotations: parsed.optional.unwrap_or_default() }],
         predicate_type: None,
+        has_predicate: false,
         payload: Arc::default(),
     };
     let bundle = if material::is_bare(annotations) { None } else { Some(bundle(payload, &signature, annotations)?) };

@@ -35,6 +35,11 @@ pub const MAX_IMAGES: usize = 64;
 /// Most signatures of one image that are looked at in one repository, in all places together.
 pub const MAX_CANDIDATES: usize = 64;
 
+/// Memory for signatures and attestations that are being judged at once, in bytes. What takes more than all of it is not judged.
+pub const DOCUMENT_MEMORY: usize = 40 << 20;
+/// The unit in which it is given out, in bytes.
+const DOCUMENT_UNIT: usize = 1 << 10;
+
 /// What is asked about.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -61,6 +66,8 @@ pub struct Engine<R, K> {
     namespaces: Arc<dyn Namespaces>,
     /// Signature checks that run at once: more than there are processors would only cost memory.
     processors: Arc<Semaphore>,
+    /// Memory for what they judge, in [`DOCUMENT_UNIT`].
+    documents: Arc<Semaphore>,
 }
 
 impl<R: Registry, K: Keychain> Engine<R, K> {
@@ -68,7 +75,9 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
     /// the set of policies.
     pub fn new(registry: R, keychain: K, policies: PolicyCell, roots: RootsCell, defaults: Defaults) -> Self {
         let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
-        Self { registry, keychain, policies, roots, defaults, namespaces: Arc::new(Unknown), processors }
+        let documents = Arc::new(Semaphore::new(DOCUMENT_MEMORY.div_euclid(DOCUMENT_UNIT)));
+        let namespaces = Arc::new(Unknown);
+        Self { registry, keychain, policies, roots, defaults, namespaces, processors, documents }
     }
 
     /// The same, asking here for the labels of namespaces that the set of policies does not know.

@@ -12,6 +12,9 @@ pub(super) fn advice(code: &str) -> Option<&'static str> {
         "DIGEST_MISMATCH" => {
             "sign what is there by its digest, and find out why a signature of something else lies here"
         }
+        "DOCUMENT_LIMIT" => {
+            "attest less in one document, or in several; remove what lies there and nobody needs (cosign tree IMAGE shows it)"
+        }
         "IDENTITY_MISMATCH" => {
             "compare both values, byte by byte; sign from the right workflow, or ask for the identity that signed"
         }

@@ -62,7 +62,8 @@ fn next_unavailable(after: Option<&Unavailable>) -> Option<Unavailable> {
     Some(match after {
         None => U::AddressBlocked { host: host(), address: what() },
         Some(U::AddressBlocked { .. }) => U::DeadlineExceeded { host: host() },
-        Some(U::DeadlineExceeded { .. }) => U::Overloaded("x"),
+        Some(U::DeadlineExceeded { .. }) => U::DocumentLimit { needed: 3 << 20, limit: 1 << 20 },
+        Some(U::DocumentLimit { .. }) => U::Overloaded("x"),
         Some(U::Overloaded(_)) => U::NamespaceUnknown { namespace: what(), problem: "x" },
         Some(U::NamespaceUnknown { .. }) => U::NotReady,
         Some(U::NotReady) => U::RegistryError { host: host(), status: 500, what: what() },

@@ -34,6 +34,18 @@ pub enum Unavailable {
         /// Why they are not known.
         problem: &'static str,
     },
+    /// To read a signature or attestation takes more memory than there is for all of them.
+    #[error(
+        "to judge one of its signatures or attestations takes up to {} MiB of memory, and sealgate takes at most {} MiB: whoever builds the image attests less in one document",
+        mebibytes(*.needed),
+        mebibytes(*.limit)
+    )]
+    DocumentLimit {
+        /// What it takes, in bytes.
+        needed: usize,
+        /// What there is, in bytes.
+        limit: usize,
+    },
     /// Too much is being answered at once.
     #[error("sealgate is overloaded: {0}")]
     Overloaded(&'static str),
@@ -141,6 +153,7 @@ impl Unavailable {
             Self::AddressBlocked { .. } => "ADDRESS_BLOCKED",
             Self::DeadlineExceeded { .. } => "DEADLINE_EXCEEDED",
             Self::NamespaceUnknown { .. } => "NAMESPACE_UNKNOWN",
+            Self::DocumentLimit { .. } => "DOCUMENT_LIMIT",
             Self::Overloaded(_) => "OVERLOADED",
             Self::NotReady => "NOT_READY",
             Self::RegistryError { .. } => "REGISTRY_ERROR",
@@ -166,12 +179,20 @@ impl Unavailable {
             | Self::RegistryTls { .. }
             | Self::RegistryUnreachable { .. } => Class::RegistryUnavailable,
             Self::NamespaceUnknown { .. } | Self::NotReady => Class::Internal,
-            Self::Overloaded(_) | Self::RegistryLimit { .. } | Self::RegistryListLimit { .. } => Class::LimitExceeded,
+            Self::DocumentLimit { .. }
+            | Self::Overloaded(_)
+            | Self::RegistryLimit { .. }
+            | Self::RegistryListLimit { .. } => Class::LimitExceeded,
             Self::RegistryProtocol { .. } => Class::RegistryProtocol,
             Self::RegistryUnauthorized { .. } => Class::Unauthorized,
             Self::TrustedRoot { .. } => Class::TrustRoot,
         }
     }
+}
+
+/// Rounded up.
+fn mebibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 20)
 }
 
 /// What an address that is not public is for. No more is told of it, so that denials don't map an internal network.

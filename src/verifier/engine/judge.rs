@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, watch};
 use tokio::time::{sleep, sleep_until};
 
 use crate::domain::{Finding, ImageReference, PinnedImage, Rejection, Repository, Unavailable};
@@ -17,7 +17,7 @@ use crate::verifier::ports::{Access, Fault, Keychain, Registry};
 
 use super::conclude::{self, Ground};
 use super::search::Search;
-use super::{Engine, Judgement, Question};
+use super::{DOCUMENT_MEMORY, DOCUMENT_UNIT, Engine, Judgement, Question};
 
 /// How long policies in Audit and Warn are waited for when no Enforce policy needs an answer any more.
 const GRACE: Duration = Duration::from_millis(250);
@@ -150,6 +150,14 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         }
         let policies = broken.iter().map(|entry| conclude::verdict(entry, &Ground::Nothing)).collect();
         Basis::Broken { policies, otherwise: Box::new(basis) }
+    }
+
+    /// Room to judge a candidate that takes so much memory, as soon as there is some.
+    pub(super) async fn room(&self, footprint: usize) -> Result<OwnedSemaphorePermit, Unavailable> {
+        let fits = || u32::try_from(footprint.div_ceil(DOCUMENT_UNIT)).ok().filter(|_| footprint <= DOCUMENT_MEMORY);
+        let units = fits().ok_or(Unavailable::DocumentLimit { needed: footprint, limit: DOCUMENT_MEMORY })?;
+        let room = Arc::clone(&self.engine.documents).acquire_many_owned(units).await;
+        room.map_err(|_| Unavailable::Overloaded("it is shutting down"))
     }
 
     /// What may be shown to the image's own registry.

@@ -7,6 +7,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use crate::domain::{Digest, Finding, PinnedImage, Repository, Unavailable};
@@ -17,6 +18,9 @@ use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, Sco
 use super::MAX_CANDIDATES;
 use super::judge::Case;
 use super::want::{Asker, Judge, Terms, Want, wants};
+
+/// Longest candidate whose parts are counted on the async threads: it takes some ten microseconds.
+const COUNTED_AT_ONCE: usize = 64 << 10;
 
 /// The answer about one demand.
 type Verified = Result<VerifiedSignature, Finding>;
@@ -166,10 +170,15 @@ impl<'a> Search<'a> {
             .collect();
         self.checks = self.checks.saturating_add(1);
         let (image, now) = (self.image.clone(), case.now());
+        let (candidate, footprint) = weighed(candidate).await;
+        let room = match case.room(footprint).await {
+            Ok(room) => room,
+            Err(problem) => return self.unjudged(place, problem),
+        };
         let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
         let check = move || {
             // The turn ends with the work, not with whoever waits for it.
-            let _turn = turn;
+            let _held: (_, OwnedSemaphorePermit) = (turn, room);
             let results = signatures::verify_each(&candidate, &image, asked.iter().map(|(t, _)| t.demand()), now);
             let judged = |(result, (_, judges)): (Verified, &(_, Vec<Judge>))| {
                 let answers = result
@@ -184,7 +193,7 @@ impl<'a> Search<'a> {
             Ok(results) => results,
             Err(fault) => match fault.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                Err(_) => return self.interrupted(place),
+                Err(_) => return self.unjudged(place, Unavailable::Overloaded("it is shutting down")),
             },
         };
         let mut answers = Vec::new();
@@ -206,9 +215,8 @@ impl<'a> Search<'a> {
         answers
     }
 
-    /// The process is ending: what this candidate says will not be known.
-    fn interrupted(&mut self, place: Place) -> Vec<Answer> {
-        let cause = Unavailable::Overloaded("it is shutting down");
+    /// What this candidate says will not be known.
+    fn unjudged(&mut self, place: Place, cause: Unavailable) -> Vec<Answer> {
         self.unread.push(Unread { repository: self.at.clone(), place: Some(place), cause });
         Vec::new()
     }
@@ -240,6 +248,19 @@ impl<'a> Search<'a> {
         let attests = |policy: &&Policy| !policy.parts().attestations.is_empty();
         if self.policies.iter().any(attests) { Scope::Attestations } else { Scope::Signatures }
     }
+}
+
+/// How much memory it takes to judge a candidate. A long one is counted off the async threads.
+async fn weighed(candidate: Candidate) -> (Candidate, usize) {
+    if candidate.content.bytes().len() <= COUNTED_AT_ONCE {
+        let footprint = signatures::footprint(&candidate);
+        return (candidate, footprint);
+    }
+    let counted = spawn_blocking(move || {
+        let footprint = signatures::footprint(&candidate);
+        (candidate, footprint)
+    });
+    counted.await.unwrap_or_else(|fault| resume_unwind(fault.into_panic()))
 }
 
 /// Those of which it is true.

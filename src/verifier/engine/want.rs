@@ -226,7 +226,7 @@ fn judge(
     if demanded.conditions.is_empty() {
         return Ok(());
     }
-    let facts = Facts::new(&demanded.conditions, statement, image, verified.signer(), authority);
+    let facts = Facts::new(&demanded.conditions, &statement.document()?, image, verified.signer(), authority);
     demanded.conditions.iter().try_for_each(|condition| condition.check(&facts)).map_err(|refusal| match refusal {
         Refusal::Refused(problem) => Rejection::AttestationRefused { name: demanded.name.to_string(), problem },
         Refusal::Failed(problem) => Rejection::AttestationUnjudged { name: demanded.name.to_string(), problem },

@@ -37,7 +37,7 @@ impl Attested {
             content: self.content.clone(),
         };
         let verified = verify(&candidate, &image, demand, now())?;
-        assert!(verified.statement().unwrap().document["predicate"].is_object());
+        assert!(verified.statement().unwrap().document().unwrap()["predicate"].is_object());
         Ok(verified.signer().to_string())
     }
 

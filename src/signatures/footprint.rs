@@ -1,0 +1,54 @@
+//! How much memory it takes to read, verify and judge a candidate, told before anything of it is built or believed.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::{Candidate, UntrustedContent};
+use crate::domain::json_size::JsonSize;
+
+/// How often the bytes of a candidate are there at once while it is verified: as they came, in the tree, decoded, as the
+/// statement, as the message that was signed, and as the crate's copy of it.
+const COPIES: usize = 6;
+/// How often a statement is there as a tree at once: as it was read, and as the facts that conditions see. The `sigstore` crate
+/// reads it too, and has dropped its own by then.
+const TREES: usize = 2;
+/// A candidate up to this size is not looked at: it counts as the worst of its size.
+const SMALL: usize = 4 << 10;
+/// What the worst of them takes.
+const SMALL_FOOTPRINT: usize = 1 << 20;
+
+/// The parts of a bundle or envelope that say where the statement is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle<'a> {
+    #[serde(borrow, default)]
+    dsse_envelope: Option<Envelope<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    payload: Cow<'a, str>,
+}
+
+/// The most memory that this takes beside the candidate itself, in bytes. It may be more than there is.
+pub fn footprint(candidate: &Candidate) -> usize {
+    let bytes = candidate.content.bytes();
+    if bytes.len() <= SMALL {
+        return SMALL_FOOTPRINT;
+    }
+    let envelope: Option<Envelope<'_>> = match &candidate.content {
+        UntrustedContent::Bundle(_) => {
+            serde_json::from_slice::<Bundle<'_>>(bytes).ok().and_then(|bundle| bundle.dsse_envelope)
+        }
+        UntrustedContent::Envelope { .. } => serde_json::from_slice(bytes).ok(),
+        UntrustedContent::SimpleSigning { .. } => None,
+    };
+    // What can't be decoded is not read any further either.
+    let statement = envelope.and_then(|envelope| STANDARD.decode(envelope.payload.as_bytes()).ok()).unwrap_or_default();
+    let trees = JsonSize::of(&statement).tree().saturating_mul(TREES);
+    bytes.len().saturating_mul(COPIES).saturating_add(JsonSize::of(bytes).tree()).saturating_add(trees)
+}
