@@ -7,6 +7,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`client`] | the connection |
+//! | [`watches`] | what all watches share |
 //! | [`policies`] | watches -> [`crate::policy::PolicyCell`] |
 //! | [`namespaces`] | labels of namespaces that the watch has not shown yet |
 //! | [`roots`] | a watch -> the trusted roots as stored |
@@ -23,6 +24,7 @@ pub mod policies;
 pub mod pull_secrets;
 pub mod removal;
 pub mod roots;
+pub mod watches;
 pub mod webhooks;
 
 /// What writes on behalf of sealgate are filed under in `managedFields`.

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::cluster::policies::StoredPolicy;
 use crate::cluster::removal::Configurations;
 use crate::cluster::roots::StoredRoot;
+use crate::cluster::watches::Watches;
 use crate::cluster::webhooks;
 use crate::domain::workload::KindTable;
 use crate::policy::{Defaults, PolicyCell};
@@ -51,6 +52,8 @@ pub struct Settings {
 pub struct Inputs {
     /// The connection.
     pub client: Client,
+    /// What all watches share.
+    pub watches: Watches,
     /// The kinds that the webhooks are for.
     pub kinds: Arc<KindTable>,
     /// The current policies.
@@ -76,6 +79,7 @@ pub async fn run(settings: Settings, inputs: Inputs, shutdown: impl Future<Outpu
         &settings.namespace,
         &settings.lease,
         &settings.identity,
+        inputs.watches.clone(),
         inputs.metrics.clone(),
     );
     let leads = election.leads();

@@ -19,7 +19,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-pub use follow::{Outlets, follow, load, store};
+pub use follow::{Outlets, explain, follow, load, store};
 pub use material::Material;
 pub use plan::{Action, Reason, plan};
 

@@ -7,7 +7,6 @@ mod inventory;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +14,6 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as StoredCondition;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, PartialObjectMeta};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,6 +23,7 @@ use tracing::{info, warn};
 
 use crate::api;
 use crate::cluster::collection::Change;
+use crate::cluster::watches::Watches;
 use crate::policy::PolicyCell;
 use crate::telemetry::Metrics;
 use crate::telemetry::health::Condition;
@@ -35,6 +33,8 @@ pub use inventory::StoredPolicy;
 
 /// How long changes are gathered before the set is rebuilt.
 const GATHER: Duration = Duration::from_millis(50);
+/// How often the log says what was loaded.
+const NEWS_PERIOD: Duration = Duration::from_secs(1);
 
 /// Where the policies go.
 #[derive(Debug)]
@@ -56,32 +56,68 @@ pub fn resource() -> ApiResource {
 }
 
 /// Watches for ever.
-pub async fn follow(client: Client, outlets: Outlets) {
+pub async fn follow(client: Client, watches: Watches, outlets: Outlets) {
     let policies = Api::<DynamicObject>::all_with(client.clone(), &resource());
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
-    let mut policies = watcher(policies, watcher::Config::default()).default_backoff().boxed();
-    let mut namespaces = watcher(namespaces, watcher::Config::default()).default_backoff().boxed();
+    let mut policies = watches.all(policies, "policies").boxed();
+    let mut namespaces = watches.all(namespaces, "namespaces").boxed();
     let mut inventory = Inventory::default();
     let mut due: Option<Instant> = None;
+    let mut news = News::default();
     loop {
+        // What a watch failed with it has said itself.
         let changed = tokio::select! {
-            Some(event) = policies.next() => match event {
-                Ok(event) => inventory.policies(Change::from(&event, read_policy)),
-                Err(problem) => complain("ClusterSignaturePolicies", &problem),
-            },
-            Some(event) = namespaces.next() => match event {
-                Ok(event) => inventory.namespaces(Change::from(&event, read_namespace)),
-                Err(problem) => complain("Namespaces", &problem),
-            },
+            Some(event) = policies.next() =>
+                event.is_ok_and(|event| inventory.policies(Change::from(&event, read_policy))),
+            Some(event) = namespaces.next() =>
+                event.is_ok_and(|event| inventory.namespaces(Change::from(&event, read_namespace))),
             () = wait(due), if due.is_some() => {
                 due = None;
-                publish(&inventory, &outlets);
+                if let Some(counts) = publish(&inventory, &outlets) {
+                    news.loaded(counts);
+                }
+                false
+            }
+            () = wait(news.due), if news.due.is_some() => {
+                news.say();
                 false
             }
         };
         if changed && due.is_none() {
             due = Instant::now().checked_add(GATHER);
         }
+    }
+}
+
+/// How many policies can be used, how many can't, and how many run on their last good version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    valid: usize,
+    broken: usize,
+    last_good: usize,
+}
+
+/// Says what was loaded, at most once a second.
+#[derive(Debug, Default)]
+struct News {
+    counts: Counts,
+    due: Option<Instant>,
+    said: Option<Instant>,
+}
+
+impl News {
+    fn loaded(&mut self, counts: Counts) {
+        self.counts = counts;
+        let now = Instant::now();
+        let next = self.said.and_then(|said| said.checked_add(NEWS_PERIOD));
+        self.due = Some(next.filter(|next| *next > now).unwrap_or(now));
+    }
+
+    fn say(&mut self) {
+        self.due = None;
+        self.said = Some(Instant::now());
+        let Counts { valid, broken, last_good } = self.counts;
+        info!(valid, broken, last_good, "policies loaded");
     }
 }
 
@@ -107,21 +143,15 @@ fn read_conditions(object: &DynamicObject) -> Vec<StoredCondition> {
     stored.and_then(|conditions| Deserialize::deserialize(conditions).ok()).unwrap_or_default()
 }
 
-fn publish(inventory: &Inventory, outlets: &Outlets) {
-    let Some((set, stored)) = inventory.snapshot() else { return };
+fn publish(inventory: &Inventory, outlets: &Outlets) -> Option<Counts> {
+    let (set, stored) = inventory.snapshot()?;
     let states = set.states();
     outlets.metrics.policies(&states);
     outlets.cell.store(set);
     outlets.stored.send_replace(Some(stored));
     outlets.condition.met();
     let [(_, valid), (_, broken), (_, last_good)] = states;
-    info!(valid, broken, last_good, "policies loaded");
-}
-
-/// Says what a watch ran into; the watcher tries again by itself, later each time.
-fn complain(what: &'static str, problem: &dyn Display) -> bool {
-    warn!(what, problem = %problem, "watch failed; the last set stays");
-    false
+    Some(Counts { valid, broken, last_good })
 }
 
 async fn wait(until: Option<Instant>) {

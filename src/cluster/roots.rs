@@ -7,17 +7,15 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
-use tracing::warn;
 
 use crate::api::{self, RootEntry, TrustedRootStatus};
 
 use super::collection::{Change, Collection, Named};
+use super::watches::Watches;
 
 /// A trusted root as it is stored.
 #[derive(Clone, Debug)]
@@ -37,19 +35,15 @@ pub fn resource() -> ApiResource {
 }
 
 /// Watches for ever, and tells all of them after each change.
-pub async fn follow(client: Client, stored: watch::Sender<Option<Arc<[StoredRoot]>>>) {
-    let roots = Api::<DynamicObject>::all_with(client, &resource());
-    let mut roots = watcher(roots, watcher::Config::default()).default_backoff().boxed();
+pub async fn follow(client: Client, watches: Watches, stored: watch::Sender<Option<Arc<[StoredRoot]>>>) {
+    let mut events = watches.all(Api::<DynamicObject>::all_with(client, &resource()), "trusted-roots").boxed();
     let mut collection = Collection::default();
-    while let Some(event) = roots.next().await {
-        match event {
-            Ok(event) => {
-                if collection.take(Change::from(&event, read)) {
-                    let all = collection.complete().map(|all| all.values().cloned().collect());
-                    stored.send_replace(all);
-                }
-            }
-            Err(problem) => warn!(what = "TrustedRoots", %problem, "watch failed; the last set stays"),
+    while let Some(event) = events.next().await {
+        // The watch has said what it failed with.
+        let Ok(event) = event else { continue };
+        if collection.take(Change::from(&event, read)) {
+            let all = collection.complete().map(|all| all.values().cloned().collect());
+            stored.send_replace(all);
         }
     }
 }

@@ -8,7 +8,7 @@ use kube::Api;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::cluster::certificates::{Action, load, plan, service_names, store};
+use crate::cluster::certificates::{Action, explain, load, plan, service_names, store};
 
 use super::{Inputs, Settings};
 
@@ -38,12 +38,12 @@ pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs) {
 }
 
 async fn step(api: &Api<Secret>, secret: &str, names: &[String]) -> Result<Action, String> {
-    let (stored, version) = load(api, secret).await?;
+    let (stored, version) = load(api, secret).await.map_err(|error| explain(&error))?;
     let now = Timestamp::now();
     let action = plan(&stored, names, now);
     if action != Action::Keep {
         let renewed = stored.apply(action, names, now).map_err(|problem| problem.to_string())?;
-        store(api, secret, &renewed, &version).await?;
+        store(api, secret, &renewed, &version).await.map_err(|error| explain(&error))?;
     }
     Ok(action)
 }

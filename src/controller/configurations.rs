@@ -51,9 +51,9 @@ pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs) {
     let release = watch::Sender::new(None);
     let wanted = watch::Sender::new(None);
     tokio::join!(
-        release::follow(&inputs.client, &settings.namespace, &release),
+        release::follow(&inputs.client, &inputs.watches, &settings.namespace, &release),
         want(settings, inputs, release.subscribe(), &wanted),
-        keep::keep(&inputs.client, &settings.names, wanted.subscribe(), &inputs.metrics),
+        keep::keep(inputs, &settings.names, wanted.subscribe()),
     );
 }
 

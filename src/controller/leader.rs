@@ -16,10 +16,12 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::cluster::FIELD_MANAGER;
+use crate::cluster::client::{RequestError, request};
+use crate::cluster::watches::Watches;
 use crate::telemetry::Metrics;
 
 /// How long a holder may be silent.
@@ -40,6 +42,7 @@ pub(super) struct Election {
     name: String,
     identity: String,
     leads: watch::Sender<bool>,
+    watches: Watches,
     metrics: Metrics,
 }
 
@@ -61,13 +64,21 @@ struct Sighting {
 }
 
 impl Election {
-    pub(super) fn new(client: Client, namespace: &str, name: &str, identity: &str, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        client: Client,
+        namespace: &str,
+        name: &str,
+        identity: &str,
+        watches: Watches,
+        metrics: Metrics,
+    ) -> Self {
         metrics.leader(false);
         Self {
             api: Api::namespaced(client, namespace),
             name: name.into(),
             identity: identity.into(),
             leads: watch::Sender::new(false),
+            watches,
             metrics,
         }
     }
@@ -84,14 +95,18 @@ impl Election {
         let mut complaint = String::new();
         loop {
             let began = Instant::now();
-            let pause = match timeout(REQUEST, self.attempt(&mut sighting)).await.unwrap_or_else(|_| Err(late())) {
+            let pause = match request(REQUEST, self.attempt(&mut sighting)).await {
                 Ok(holds) => {
                     renewed = holds.then_some(began);
                     self.set(holds);
                     complaint.clear();
                     PERIOD
                 }
-                Err(problem) => {
+                Err(error) => {
+                    if error.status().is_none() {
+                        self.watches.connection_lost();
+                    }
+                    let problem = explain(&error);
                     if problem != complaint {
                         warn!(lease = self.name, problem, "lease not renewed or read");
                         complaint = problem;
@@ -114,20 +129,20 @@ impl Election {
             return;
         }
         let give_back = async {
-            let lease = self.api.get(&self.name).await.map_err(|e| e.to_string())?;
+            let lease = self.api.get(&self.name).await?;
             if holder(lease.spec.as_ref()) == Some(&self.identity) {
                 self.patch(&lease, json!({ "holderIdentity": null, "renewTime": null })).await?;
             }
             Ok(())
         };
-        if let Err(problem) = timeout(REQUEST, give_back).await.unwrap_or_else(|_| Err(late())) {
-            warn!(lease = self.name, problem, "lease not given back: another replica takes it when it has run out");
+        if let Err(problem) = request(REQUEST, give_back).await {
+            warn!(lease = self.name, %problem, "lease not given back: another replica takes it when it has run out");
         }
     }
 
     /// One look at the lease, and what follows from it. Whether it is held afterwards.
-    async fn attempt(&self, sighting: &mut Option<Sighting>) -> Result<bool, String> {
-        let lease = self.api.get(&self.name).await.map_err(unread)?;
+    async fn attempt(&self, sighting: &mut Option<Sighting>) -> kube::Result<bool> {
+        let lease = self.api.get(&self.name).await?;
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         let silent = match sighting {
             Some(seen) if seen.version == version => seen.since.elapsed(),
@@ -156,13 +171,13 @@ impl Election {
     }
 
     /// Writes the spec unless the lease has changed since it was read; whether that succeeded.
-    async fn patch(&self, read: &Lease, spec: serde_json::Value) -> Result<bool, String> {
+    async fn patch(&self, read: &Lease, spec: serde_json::Value) -> kube::Result<bool> {
         let patch = json!({ "metadata": { "resourceVersion": read.metadata.resource_version }, "spec": spec });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         match self.api.patch(&self.name, &params, &Patch::Merge(patch)).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-            Err(problem) => Err(problem.to_string()),
+            Err(problem) => Err(problem),
         }
     }
 
@@ -189,15 +204,9 @@ fn holder(spec: Option<&LeaseSpec>) -> Option<&String> {
     spec?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
 }
 
-fn unread(problem: kube::Error) -> String {
-    match problem {
-        kube::Error::Api(status) if status.code == 404 => {
-            "the Lease is not there, so that no replica leads: `helm upgrade` creates it again".into()
-        }
-        problem => problem.to_string(),
+fn explain(error: &RequestError) -> String {
+    match error.status() {
+        Some(404) => "the Lease is not there, so that no replica leads: `helm upgrade` creates it again".into(),
+        _ => error.to_string(),
     }
-}
-
-fn late() -> String {
-    "the API server did not answer in time".into()
 }

@@ -1,6 +1,7 @@
 //! Every metric of the product, with its help text, in one place. Labels have few values: never an image or a namespace.
 
 mod roots;
+mod watches;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use roots::RootMetrics;
+use watches::WatchMetrics;
 
 /// Handles to all metrics. Clones share them.
 #[derive(Clone, Debug)]
@@ -36,6 +38,7 @@ pub struct Metrics {
     webhook_repairs: Counter,
     webhook_configuration: Family<ConfigurationLabels, Gauge>,
     roots: RootMetrics,
+    watches: WatchMetrics,
 }
 
 /// How a webhook configuration stands.
@@ -184,6 +187,7 @@ impl Metrics {
             webhook_configuration.clone(),
         );
         let roots = RootMetrics::new(&mut registry);
+        let watches = WatchMetrics::new(&mut registry);
         Self {
             registry: Arc::new(registry),
             reviews,
@@ -202,6 +206,7 @@ impl Metrics {
             webhook_repairs,
             webhook_configuration,
             roots,
+            watches,
         }
     }
 
@@ -298,6 +303,11 @@ impl Metrics {
         self.roots.refresh_failed(root);
     }
 
+    /// Whether a watch fails, and since which Unix time.
+    pub fn watch(&self, what: &'static str, failing_since: Option<i64>) {
+        self.watches.stands(what, failing_since);
+    }
+
     /// The text that a Prometheus server scrapes (`OpenMetrics` 1.0).
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -318,6 +328,7 @@ pub fn reference() -> String {
     metrics.webhook_configuration("validating", ConfigurationState::Enforce);
     metrics.trusted_root("sigstore", Some("tuf"), Some(0), Some(0));
     metrics.trusted_root_refresh_failed("sigstore");
+    metrics.watch("policies", None);
     let text = metrics.render();
     let lines = |keyword| text.lines().filter_map(move |line: &str| line.strip_prefix(keyword)?.split_once(' '));
     let mut page = String::from(

@@ -14,6 +14,7 @@ use crate::admission::PolicySource;
 use crate::cluster::namespaces::{self, ClusterNamespaces, NamespaceLabels};
 use crate::cluster::pull_secrets::{ClusterSource, Limits, PullSecrets};
 use crate::cluster::removal::Configurations;
+use crate::cluster::watches::Watches;
 use crate::cluster::{certificates, client, policies, roots as cluster_roots};
 use crate::controller::{self, Inputs};
 
@@ -55,6 +56,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Option<PathBuf>) -> anyhow::Result<()> {
     let client = client::connect(kubeconfig.as_deref()).await?;
+    let watches = Watches::new(process.metrics.clone());
     let (stored_sender, stored) = watch::channel(None);
     let (serving_sender, serving) = watch::channel(None);
     let (ca_sender, ca_bundle) = watch::channel(None);
@@ -65,6 +67,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     let mut followers = JoinSet::new();
     followers.spawn(policies::follow(
         client.clone(),
+        watches.clone(),
         policies::Outlets {
             cell: process.policies.clone(),
             stored: stored_sender,
@@ -74,6 +77,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     ));
     followers.spawn(certificates::follow(
         client.clone(),
+        watches.clone(),
         arguments.namespace.clone(),
         arguments.tls_secret.clone(),
         certificates::Outlets {
@@ -86,7 +90,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     followers.spawn(pull_secrets.clone().refresh());
     let keeping = roots::keep(&process)?;
     let (roots_sender, stored_roots) = watch::channel(None);
-    followers.spawn(cluster_roots::follow(client.clone(), roots_sender));
+    followers.spawn(cluster_roots::follow(client.clone(), watches.clone(), roots_sender));
     followers.spawn(roots::follow_cluster(
         stored_roots.clone(),
         stored.clone(),
@@ -96,6 +100,7 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
 
     let inputs = Inputs {
         client,
+        watches,
         kinds: Arc::new(wiring::kinds(&process.config)?),
         policies: process.policies.clone(),
         stored,

@@ -12,11 +12,12 @@ use kube::{Api, Client};
 use rustls::sign::CertifiedKey;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::cluster::FIELD_MANAGER;
-use crate::cluster::client::REQUEST_TIMEOUT;
+use crate::cluster::client::{REQUEST_TIMEOUT, RequestError, request};
+use crate::cluster::watches::Watches;
 use crate::telemetry::Metrics;
 use crate::telemetry::health::Condition;
 
@@ -42,7 +43,7 @@ pub struct Outlets {
 
 /// Reads the Secret again and again, for ever, and publishes what has changed. While the API server is away, the last
 /// certificate stays.
-pub async fn follow(client: Client, namespace: String, secret: String, outlets: Outlets) {
+pub async fn follow(client: Client, watches: Watches, namespace: String, secret: String, outlets: Outlets) {
     let api = Api::<Secret>::namespaced(client, &namespace);
     let mut published: Option<(Material, Serving)> = None;
     let mut complaint = String::new();
@@ -61,7 +62,12 @@ pub async fn follow(client: Client, namespace: String, secret: String, outlets: 
                 }
                 Err(problem) => Some(problem.to_string()),
             },
-            Err(problem) => Some(problem),
+            Err(error) => {
+                if error.status().is_none() {
+                    watches.connection_lost();
+                }
+                Some(explain(&error))
+            }
         };
         if let Some(problem) = &problem
             && *problem != complaint
@@ -86,15 +92,8 @@ fn report(condition: &Condition, serving: Option<&Serving>) {
 }
 
 /// Reads the Secret; also its resource version, for [`store`].
-pub async fn load(api: &Api<Secret>, name: &str) -> Result<(Material, String), String> {
-    let secret = match timeout(REQUEST_TIMEOUT, api.get(name)).await {
-        Ok(Ok(secret)) => secret,
-        Ok(Err(kube::Error::Api(status))) if status.code == 404 => {
-            return Err("the Secret is not there: `helm upgrade` creates it again, empty, and sealgate fills it".into());
-        }
-        Ok(Err(problem)) => return Err(problem.to_string()),
-        Err(_) => return Err("the API server did not answer in time".into()),
-    };
+pub async fn load(api: &Api<Secret>, name: &str) -> Result<(Material, String), RequestError> {
+    let secret = request(REQUEST_TIMEOUT, api.get(name)).await?;
     let version = secret.metadata.resource_version.unwrap_or_default();
     let mut data = secret.data.unwrap_or_default();
     let material = Material {
@@ -106,8 +105,16 @@ pub async fn load(api: &Api<Secret>, name: &str) -> Result<(Material, String), S
     Ok((material, version))
 }
 
+/// What a failure to read the Secret means.
+pub fn explain(error: &RequestError) -> String {
+    match error.status() {
+        Some(404) => "the Secret is not there: `helm upgrade` creates it again, empty, and sealgate fills it".into(),
+        _ => error.to_string(),
+    }
+}
+
 /// Writes the Secret, unless it has changed since it was read.
-pub async fn store(api: &Api<Secret>, name: &str, material: &Material, version: &str) -> Result<(), String> {
+pub async fn store(api: &Api<Secret>, name: &str, material: &Material, version: &str) -> Result<(), RequestError> {
     let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
     let patch = json!({
         "metadata": { "resourceVersion": version },
@@ -119,11 +126,8 @@ pub async fn store(api: &Api<Secret>, name: &str, material: &Material, version: 
         },
     });
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-    match timeout(REQUEST_TIMEOUT, api.patch(name, &params, &Patch::Merge(patch))).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(problem)) => Err(problem.to_string()),
-        Err(_) => Err("the API server did not answer in time".into()),
-    }
+    request(REQUEST_TIMEOUT, api.patch(name, &params, &Patch::Merge(patch))).await?;
+    Ok(())
 }
 
 fn take(data: &mut BTreeMap<String, ByteString>, key: &str) -> String {

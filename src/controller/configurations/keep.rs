@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::watch_object;
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -16,19 +14,16 @@ use tokio::time::{Instant, sleep_until};
 use crate::cluster::removal::Configurations;
 use crate::telemetry::Metrics;
 
+use super::super::Inputs;
 use super::Wanted;
 use super::keeper::Keeper;
 
 /// Keeps both as they are wanted, for ever.
-pub(super) async fn keep(
-    client: &Client,
-    names: &Configurations,
-    mut wanted: watch::Receiver<Option<Arc<Wanted>>>,
-    metrics: &Metrics,
-) {
-    let mut pair = Pair::new(client, names, metrics);
-    let mut mutating = watch_object(pair.mutating.api().clone(), &names.mutating).default_backoff().boxed();
-    let mut validating = watch_object(pair.validating.api().clone(), &names.validating).default_backoff().boxed();
+pub(super) async fn keep(inputs: &Inputs, names: &Configurations, mut wanted: watch::Receiver<Option<Arc<Wanted>>>) {
+    let watches = &inputs.watches;
+    let mut pair = Pair::new(&inputs.client, names, &inputs.metrics);
+    let mut mutating = watches.one(pair.mutating.api().clone(), &names.mutating, "mutating-webhooks").boxed();
+    let mut validating = watches.one(pair.validating.api().clone(), &names.validating, "validating-webhooks").boxed();
     let mut again: Option<Instant> = None;
     loop {
         tokio::select! {

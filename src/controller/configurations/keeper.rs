@@ -4,7 +4,6 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
-use kube::runtime::watcher;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -13,6 +12,7 @@ use tracing::{info, warn};
 
 use crate::cluster::FIELD_MANAGER;
 use crate::cluster::client::REQUEST_TIMEOUT;
+use crate::cluster::watches::WatchFailure;
 use crate::telemetry::Metrics;
 
 use super::Wanted;
@@ -72,7 +72,7 @@ where
     }
 
     /// Takes in what the watch says.
-    pub(super) fn see(&mut self, event: Result<Option<C>, watcher::Error>) {
+    pub(super) fn see(&mut self, event: Result<Option<C>, WatchFailure>) {
         match event {
             Ok(Some(live)) => self.live = Sight::Live(live),
             Ok(None) => {
@@ -83,12 +83,9 @@ where
                     "webhook configuration is not there: no pod is looked at; `helm upgrade` creates it again"
                 );
             }
-            Err(problem) => {
-                if matches!(self.live, Sight::Nothing) {
-                    self.live = Sight::Failure;
-                }
-                warn!(name = self.name, kind = C::KIND, %problem, "watch of the webhook configuration failed");
-            }
+            // The watch has said so itself. What was seen stays.
+            Err(_) if matches!(self.live, Sight::Nothing) => self.live = Sight::Failure,
+            Err(_) => {}
         }
     }
 

@@ -3,11 +3,11 @@
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::watch_object;
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 use tracing::warn;
+
+use crate::cluster::watches::Watches;
 
 /// How the namespace stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,14 +19,19 @@ pub(super) enum Release {
 }
 
 /// Watches for ever. What was seen last stays while the API server is away.
-pub(super) async fn follow(client: &Client, namespace: &str, release: &watch::Sender<Option<Release>>) {
-    let api = Api::<Namespace>::all(client.clone());
-    let mut events = watch_object(api, namespace).default_backoff().boxed();
+pub(super) async fn follow(
+    client: &Client,
+    watches: &Watches,
+    namespace: &str,
+    release: &watch::Sender<Option<Release>>,
+) {
+    let mut events = watches.one(Api::<Namespace>::all(client.clone()), namespace, "release-namespace").boxed();
     while let Some(event) = events.next().await {
         match event {
             Ok(Some(found)) => publish(release, read(&found)),
             Ok(None) => warn!(namespace, "the release's namespace is not there"),
-            Err(problem) => warn!(namespace, %problem, "watch of the release's namespace failed"),
+            // The watch has said so itself.
+            Err(_) => {}
         }
     }
 }
