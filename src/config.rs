@@ -313,7 +313,7 @@ impl Default for WebhookConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Connections that are served at once.
+    /// Connections that are served at once. When there are more, the one that has been idle longest gives way, of the peer that holds most.
     #[schemars(range(min = 1))]
     pub max_connections: usize,
     /// Bytes of review bodies that are held at once. A review may have up to 24 MiB, so that is the least.

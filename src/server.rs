@@ -10,15 +10,16 @@
 pub mod admin;
 mod body;
 mod connection;
+mod connection_limit;
 mod deadline;
+mod http1;
 mod lane;
-mod patience;
-mod places;
+pub mod limits;
 mod routes;
+mod timeouts;
 mod tls;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,11 +36,13 @@ use crate::telemetry::Metrics;
 pub use tls::Certificate;
 
 use body::Budget;
-use connection::{Connections, Peer, Phase};
+use connection::Connections;
+use connection_limit::{Causes, ConnectionLimit, Peer, Slot};
 use deadline::Deadlines;
-use places::Places;
+use http1::{Http1, Phase};
 use routes::Reviews;
 
+const CAUSES: Causes = Causes { full: "connections", evicted: "evicted" };
 /// Pause after a failed `accept`, such as when all file descriptors are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Of the time for draining, what is kept for connections that did not end by themselves.
@@ -48,7 +51,7 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// The settings of the webhook port.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Connections that are served at once; at most half of them from one address.
+    /// Connections that are served at once. Which one gives way when there are more, [`connection_limit`] says.
     pub max_connections: usize,
     /// Bytes of review bodies that are held at once: a quarter for those up to 1 MiB, the rest for larger ones, and there is always
     /// room for one of the largest size. One address may hold half of each part, or one review of its largest size.
@@ -66,8 +69,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_connections: 1024,
-            body_budget: 32 << 20,
+            max_connections: limits::CONNECTIONS,
+            body_budget: limits::REVIEWS_BYTES,
             timeout: Duration::from_secs(10),
             tls12: false,
             linger: Duration::from_secs(10),
@@ -79,6 +82,8 @@ impl Default for Settings {
 /// The webhook server.
 pub struct Server {
     connections: Arc<Connections>,
+    limit: ConnectionLimit,
+    phase: watch::Sender<Phase>,
     settings: Settings,
     certificate: watch::Receiver<Certificate>,
     health: Health,
@@ -100,8 +105,11 @@ impl Server {
             metrics: metrics.clone(),
         };
         let tls = tls::acceptor(certificate.clone(), settings.tls12)?;
-        let connections = Connections { tls, router: routes::router(reviews), metrics };
-        Ok(Self { connections: Arc::new(connections), settings, certificate, health })
+        let limit = ConnectionLimit::new(settings.max_connections, CAUSES, metrics.clone());
+        let (phase, phases) = watch::channel(Phase::Serve);
+        let http = Http1 { router: routes::router(reviews), metrics, phases };
+        let connections = Arc::new(Connections { tls, http });
+        Ok(Self { connections, limit, phase, settings, certificate, health })
     }
 
     /// Serves until `stop` is there, then leaves as the module says, and returns when all connections have ended.
@@ -126,14 +134,9 @@ impl Server {
                 () = watched => {}
             }
         });
-        let (phase, phases) = watch::channel(Phase::Serve);
-        let mut accepting = Accepting {
-            listener,
-            places: Places::new(self.settings.max_connections),
-            tasks: JoinSet::new(),
-            connections: self.connections,
-            phases,
-        };
+        let phase = self.phase;
+        let mut accepting =
+            Accepting { listener, limit: self.limit, tasks: JoinSet::new(), connections: self.connections };
         accepting.until(&mut stop).await;
         tracing::info!(seconds = self.settings.linger.as_secs(), "stopping: not ready any more, still serving");
         accepting.until(sleep(self.settings.linger)).await;
@@ -148,10 +151,9 @@ impl Server {
 /// The listener with its connections.
 struct Accepting {
     listener: TcpListener,
-    places: Places,
+    limit: ConnectionLimit,
     tasks: JoinSet<()>,
     connections: Arc<Connections>,
-    phases: watch::Receiver<Phase>,
 }
 
 impl Accepting {
@@ -188,27 +190,30 @@ impl Accepting {
     /// Waits for the next connection to come or to end. May be cancelled at any time.
     async fn next(&mut self) {
         tokio::select! {
-            accepted = self.listener.accept() => match accepted {
-                Ok((socket, peer)) => self.begin(socket, peer),
-                Err(error) => {
-                    tracing::warn!(%error, "can't accept connections");
-                    sleep(ACCEPT_PAUSE).await;
+            (socket, peer) = accept(&self.listener) => {
+                if let Some(slot) = self.limit.admit(peer) {
+                    self.begin(socket, slot);
                 }
-            },
+            }
             Some(_) = self.tasks.join_next() => {}
         }
     }
 
-    fn begin(&mut self, socket: TcpStream, peer: SocketAddr) {
-        let peer = peer.ip().to_canonical();
-        let place = match self.places.take(peer) {
-            Ok(place) => place,
-            Err(full) => return self.connections.metrics.shed(full.as_str()),
-        };
-        let (connections, phases) = (Arc::clone(&self.connections), self.phases.clone());
-        self.tasks.spawn(async move {
-            connections.serve(socket, Peer(peer), phases).await;
-            drop(place);
-        });
+    fn begin(&mut self, socket: TcpStream, slot: Slot) {
+        let connections = Arc::clone(&self.connections);
+        self.tasks.spawn(async move { connections.serve(socket, slot).await });
+    }
+}
+
+/// The next connection, and whose it is. May be cancelled at any time.
+async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, address)) => return (socket, address.ip().into()),
+            Err(error) => {
+                tracing::warn!(%error, "can't accept connections");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
 }

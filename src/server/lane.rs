@@ -5,11 +5,12 @@
 //! may hold.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+
+use super::connection_limit::Peer;
 
 /// So many bytes of room.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Lane {
     bodies: Mutex<Bodies>,
     /// Some room was given back, or is not needed any more.
     freed: Notify,
+    /// How many wait for room.
+    waiting: watch::Sender<usize>,
 }
 
 /// The bodies that hold room.
@@ -31,7 +34,7 @@ struct Bodies {
 
 #[derive(Clone, Copy, Debug)]
 struct Holding {
-    peer: IpAddr,
+    peer: Peer,
     held: usize,
     /// What it may still ask for.
     rest: usize,
@@ -49,14 +52,26 @@ impl Lane {
     /// A lane for bodies of at most `largest` bytes, which has at least room for one. One peer may hold half of it, or one such body.
     pub(super) fn new(all: usize, largest: usize) -> Arc<Self> {
         let all = all.max(largest);
-        Arc::new(Self { all, peer: all.div_euclid(2).max(largest), bodies: Mutex::default(), freed: Notify::new() })
+        Arc::new(Self {
+            all,
+            peer: all.div_euclid(2).max(largest),
+            bodies: Mutex::default(),
+            freed: Notify::new(),
+            waiting: watch::Sender::new(0),
+        })
     }
 
     /// The room for a body of at most this many bytes; none of it is taken yet.
-    pub(super) fn room(self: &Arc<Self>, peer: IpAddr, expected: usize) -> Room {
+    pub(super) fn room(self: &Arc<Self>, peer: Peer, expected: usize) -> Room {
         let mut bodies = self.lock();
         bodies.next = bodies.next.wrapping_add(1);
         Room { lane: Arc::clone(self), id: bodies.next, body: Holding { peer, held: 0, rest: expected } }
+    }
+
+    /// Ready while anyone waits for room.
+    pub(super) async fn contended(&self) {
+        // The sender lives as long as this.
+        let _ = self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await;
     }
 
     /// Nothing panics while it is held.
@@ -68,7 +83,11 @@ impl Lane {
 impl Room {
     /// Takes room for so many more bytes, as soon as there is some. May be cancelled at any time.
     pub(super) async fn take(&mut self, bytes: usize) {
+        if self.try_take(bytes) {
+            return;
+        }
         let lane = Arc::clone(&self.lane);
+        let _waiting = Waiting::new(&lane.waiting);
         loop {
             let mut freed = pin!(lane.freed.notified());
             freed.as_mut().enable();
@@ -106,6 +125,22 @@ impl Drop for Room {
         if self.lane.lock().holding.remove(&self.id).is_some() {
             self.lane.freed.notify_waiters();
         }
+    }
+}
+
+/// Counts as waiting until this is dropped.
+struct Waiting<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a watch::Sender<usize>) -> Self {
+        waiting.send_modify(|n| *n = n.saturating_add(1));
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|n| *n = n.saturating_sub(1));
     }
 }
 

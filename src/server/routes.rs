@@ -9,13 +9,13 @@ use axum::routing::{MethodRouter, post};
 use axum::{Extension, Router};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{HeaderValue, StatusCode};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::admission::{Answer, Hook, Reviewer, overloaded};
 use crate::telemetry::Metrics;
 
-use super::body::{BodyError, Budget};
-use super::connection::Peer;
+use super::body::{self, BodyError, Budget};
+use super::connection_limit::Slot;
 use super::deadline::Deadlines;
 
 /// What the answers to all requests come from.
@@ -38,19 +38,25 @@ pub(super) fn router<A: Reviewer>(reviews: Reviews<A>) -> Router {
 }
 
 fn webhook<A: Reviewer>(hook: Hook) -> MethodRouter<Arc<Reviews<A>>> {
-    post(async move |State(reviews): State<Arc<Reviews<A>>>, Extension(peer): Extension<Peer>, request: Request| {
-        reviews.answer(hook, peer, request).await
-    })
+    post(
+        async move |State(reviews): State<Arc<Reviews<A>>>, Extension(slot): Extension<Arc<Slot>>, request: Request| {
+            reviews.answer(hook, &slot, request).await
+        },
+    )
 }
 
 impl<A: Reviewer> Reviews<A> {
-    async fn answer(&self, hook: Hook, peer: Peer, request: Request) -> Response {
+    async fn answer(&self, hook: Hook, slot: &Arc<Slot>, request: Request) -> Response {
         if !is_json(request.headers()) {
             return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json").into_response();
         }
         let time = self.deadlines.of(request.uri().query());
         let deadline = Instant::now().checked_add(time).unwrap_or_else(Instant::now);
-        match self.budget.read(request.into_body(), peer.0, deadline).await {
+        let Ok(_turn) = timeout_at(deadline, slot.turn()).await else {
+            self.metrics.shed("peer-reviews");
+            return self.unread(hook, &body::refused(request.into_body(), Vec::new()).await);
+        };
+        match self.budget.read(request.into_body(), slot.peer(), deadline).await {
             Ok(body) => answered(self.reviewer.review(hook, body, deadline).await),
             Err(error) => self.unread(hook, &error),
         }
@@ -67,7 +73,10 @@ impl<A: Reviewer> Reviews<A> {
                 self.metrics.shed("body-budget");
                 answered(overloaded(hook, start))
             }
-            BodyError::Slow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into_response(),
+            BodyError::Slow => {
+                self.metrics.shed("slow-body");
+                (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into_response()
+            }
             BodyError::Broken => (StatusCode::BAD_REQUEST, "the body is broken off").into_response(),
         }
     }

@@ -151,7 +151,11 @@ impl Metrics {
         let panics = Counter::default();
         registry.register("panics", "Requests whose handler panicked; each was denied", panics.clone());
         let shed = Family::<ShedLabels, Counter>::default();
-        registry.register("shed", "Connections and requests refused to protect the process, by cause", shed.clone());
+        registry.register(
+            "shed",
+            "Connections and requests refused or ended to protect the process, by cause",
+            shed.clone(),
+        );
         let unknown_image_fields = Counter::default();
         registry.register(
             "unknown_image_fields",
@@ -237,7 +241,8 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// Something was refused to protect the process: `connections`, `peer-connections`, `body-budget`, `body-size`, `handshake`.
+    /// Something was refused to protect the process: `connections`, `evicted`, `admin-connections`, `admin-evicted`, `peer-reviews`,
+    /// `body-budget`, `body-size`, `slow-body`, `handshake`.
     pub fn shed(&self, cause: &'static str) {
         self.shed.get_or_create(&ShedLabels { cause }).inc();
     }

@@ -1,25 +1,24 @@
 //! The webhook port and the admin port, over real sockets on loopback.
 
 mod client;
+mod connections;
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::RootCertStore;
 use sealgate::admission::{Answer, Hook, Reviewer};
 use sealgate::policy::{Defaults, PolicySet};
-use sealgate::server::{Settings, admin};
-use sealgate::telemetry::{Health, Metrics};
+use sealgate::server::Settings;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::admission::world::{self, World, pinned};
 use crate::support::builders::{Review, pod};
 
 use client::{certificate, post, start};
+use connections::{admin_port, connect_from, get};
 
 const SIGNED: &str = "registry.example/signed/app:1";
 
@@ -342,28 +341,6 @@ async fn adm_16_a_body_that_does_not_arrive_loses_its_connection() {
 }
 
 #[tokio::test]
-async fn adm_16_connections_are_capped() {
-    let server = start(Echo::default(), Settings { max_connections: 3, ..settings() }).await;
-    let connect = |peer| server.try_connect_from([127, 0, 0, peer], &["http/1.1"]);
-    let mut held = [connect(1).await.unwrap(), connect(1).await.unwrap()];
-    assert!(connect(1).await.is_err(), "one address has half of them, rounded up");
-    assert!(server.metrics.render().contains("cause=\"peer-connections\""));
-    assert!(!server.metrics.render().contains("cause=\"connections\""));
-    let _other = connect(2).await.unwrap();
-    assert!(connect(3).await.is_err());
-    assert!(server.metrics.render().contains("cause=\"connections\""));
-    for client in &mut held {
-        client.send(&post("/validate", b"{}")).await;
-        assert_eq!(client.response().await.unwrap().status, 200);
-    }
-    drop(held);
-    // The places come back when the server has seen the connections end.
-    while connect(1).await.is_err() {
-        tokio::task::yield_now().await;
-    }
-}
-
-#[tokio::test]
 async fn a_certificate_is_swapped_without_a_restart() {
     let mut server = start(Echo::default(), settings()).await;
     let mut before = server.connect().await;
@@ -443,21 +420,9 @@ async fn flt_15_leaving_under_load_fails_no_request() {
 
 #[tokio::test]
 async fn the_admin_port_says_what_is_missing() {
-    let (health, metrics) = (Health::default(), Metrics::new());
+    let (address, _, health, task) = admin_port().await;
     let policies = health.condition("policies");
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let task = tokio::spawn(admin::serve(listener, health, metrics, std::future::pending()));
-    let get = async |request: &str| {
-        let mut socket = TcpStream::connect(address).await.unwrap();
-        socket
-            .write_all(format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
-            .await
-            .unwrap();
-        let mut text = String::new();
-        socket.read_to_string(&mut text).await.unwrap();
-        text
-    };
+    let get = async |request: &str| get(connect_from([127, 0, 0, 1], address).await, request).await;
     assert!(get("GET /healthz").await.starts_with("HTTP/1.1 200"));
     let waiting = get("GET /readyz").await;
     assert!(waiting.starts_with("HTTP/1.1 503") && waiting.contains("policies"), "{waiting}");

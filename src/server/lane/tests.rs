@@ -1,11 +1,11 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures::FutureExt as _;
 
 use super::*;
 
-fn peer(n: u8) -> IpAddr {
-    Ipv4Addr::new(10, 0, 0, n).into()
+fn peer(n: u8) -> Peer {
+    IpAddr::from(Ipv4Addr::new(10, 0, 0, n)).into()
 }
 
 fn takes(room: &mut Room, bytes: usize) -> bool {

@@ -1,0 +1,245 @@
+//! How many connections a port serves at once, and which one gives way when it is full. Both ports use it.
+//!
+//! No peer has a fixed share. The API server may be one address for the whole cluster (behind konnectivity, a load balancer, NAT),
+//! and then nearly all connections are honest ones of one peer. So nobody is limited while there is room. When a port is full:
+//!
+//! 1. A new connection takes the place of one on which no review is being answered: of the peer that holds most; there a silent one
+//!    (no request yet) before an idle one; of those the one that has waited longest. Peers that hold no more than a 32nd of all
+//!    connections count alike, so that a few idle connections of the API server are not worth more to a crowd than its silent ones.
+//! 2. A connection gives way to a peer that holds more than its own only after it has waited for a second: a handshake that is
+//!    under way is not cut off by whoever crowds the port.
+//! 3. Reviews that are being answered are never cut off. Instead one peer may have at most four times as many as there are
+//!    connections without one (a dynamic threshold). One peer alone has four fifths of all; two have four ninths each; some are always
+//!    left for whoever comes next. A review beyond that waits for its turn, until its deadline.
+//!
+//! A peer is an IPv4 address or an IPv6 network of 64 bits: whoever has one address there has all of them. The kubelet is told
+//! from others in the same way: its probes come from the address of the node.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::telemetry::Metrics;
+
+use super::timeouts::Activity;
+
+/// How long a connection must have waited before it gives way to a peer that holds more.
+const GRACE: Duration = Duration::from_secs(1);
+/// Peers that hold up to this part of all connections count alike.
+const FEW: usize = 32;
+/// Reviews of one peer, for each connection that has none.
+const REVIEWS_PER_FREE: usize = 4;
+
+/// Who is at the other end, as far as connections and bytes are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Peer(IpAddr);
+
+impl From<IpAddr> for Peer {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
+
+/// The words for what the limit did, in the metric `shed`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Causes {
+    /// A new connection was refused.
+    pub(super) full: &'static str,
+    /// A connection was closed for a new one.
+    pub(super) evicted: &'static str,
+}
+
+/// The connections of one port. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct ConnectionLimit(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    max: usize,
+    causes: Causes,
+    metrics: Metrics,
+    state: Mutex<State>,
+    /// A review has been answered.
+    answered: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    connections: HashMap<u64, Entry>,
+    peers: HashMap<Peer, Held>,
+    reviews: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    peer: Peer,
+    /// A review is being answered.
+    review: bool,
+    activity: Arc<Activity>,
+    evict: Arc<Notify>,
+}
+
+/// What one peer has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    connections: usize,
+    reviews: usize,
+}
+
+/// One connection; its place is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    limit: ConnectionLimit,
+    id: u64,
+    peer: Peer,
+    activity: Arc<Activity>,
+    evict: Arc<Notify>,
+}
+
+/// The right to be answered, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn(Arc<Slot>);
+
+impl ConnectionLimit {
+    /// A port for this many connections.
+    pub(super) fn new(max: usize, causes: Causes, metrics: Metrics) -> Self {
+        Self(Arc::new(Shared { max, causes, metrics, state: Mutex::default(), answered: Notify::new() }))
+    }
+
+    /// A place for a connection from this address, which may be that of another connection; nothing where none can give way.
+    pub(super) fn admit(&self, peer: Peer) -> Option<Slot> {
+        let mut state = self.lock();
+        if state.connections.len() >= self.0.max {
+            let Some(victim) = state.victim(peer, self.0.max) else {
+                self.0.metrics.shed(self.0.causes.full);
+                return None;
+            };
+            if let Some(entry) = state.remove(victim) {
+                entry.evict.notify_one();
+                self.0.metrics.shed(self.0.causes.evicted);
+            }
+        }
+        let (activity, evict) = (Arc::new(Activity::new()), Arc::new(Notify::new()));
+        state.next = state.next.wrapping_add(1);
+        let id = state.next;
+        let entry = Entry { peer, review: false, activity: Arc::clone(&activity), evict: Arc::clone(&evict) };
+        state.connections.insert(id, entry);
+        let held = state.peers.entry(peer).or_default();
+        held.connections = held.connections.saturating_add(1);
+        drop(state);
+        Some(Slot { limit: self.clone(), id, peer, activity, evict })
+    }
+
+    /// Nothing panics while it is held.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn held(&self, peer: Peer) -> Held {
+        self.peers.get(&peer).copied().unwrap_or_default()
+    }
+
+    /// The connection that gives way to a new one of this peer.
+    fn victim(&self, peer: Peer, max: usize) -> Option<u64> {
+        let few = max.div_ceil(FEW);
+        let now = Instant::now();
+        let new = self.held(peer).connections.saturating_add(1).max(few);
+        let waiting = self.connections.iter().filter(|(_, entry)| !entry.review).filter_map(|(id, entry)| {
+            let own = usize::from(entry.peer == peer);
+            let holds = self.held(entry.peer).connections.saturating_add(own).max(few);
+            let since = entry.activity.since();
+            let may = holds >= new || now.saturating_duration_since(since) >= GRACE;
+            may.then(|| ((Reverse(holds), !entry.activity.is_silent(), since), *id))
+        });
+        waiting.min().map(|(_, id)| id)
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.connections.remove(&id)?;
+        self.change(entry.peer, |held| held.connections = held.connections.saturating_sub(1));
+        Some(entry)
+    }
+
+    fn change(&mut self, peer: Peer, change: impl FnOnce(&mut Held)) {
+        let Some(held) = self.peers.get_mut(&peer) else { return };
+        change(held);
+        if held.connections == 0 && held.reviews == 0 {
+            self.peers.remove(&peer);
+        }
+    }
+}
+
+impl Slot {
+    /// Whose connection it is.
+    pub(super) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// What the connection is doing.
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// Ready when another connection has taken this place.
+    pub(super) async fn evicted(&self) {
+        self.evict.notified().await;
+    }
+
+    /// Waits until a review of this connection may be answered. May be cancelled at any time.
+    pub(super) async fn turn(self: &Arc<Self>) -> Turn {
+        loop {
+            let mut answered = pin!(self.limit.0.answered.notified());
+            answered.as_mut().enable();
+            if let Some(turn) = self.try_turn() {
+                return turn;
+            }
+            answered.await;
+        }
+    }
+
+    fn try_turn(self: &Arc<Self>) -> Option<Turn> {
+        let mut state = self.limit.lock();
+        let free = self.limit.0.max.saturating_sub(state.reviews);
+        if state.held(self.peer).reviews >= free.saturating_mul(REVIEWS_PER_FREE) {
+            return None;
+        }
+        // A connection that was evicted meanwhile ends before it is asked again.
+        state.connections.get_mut(&self.id)?.review = true;
+        state.reviews = state.reviews.saturating_add(1);
+        state.change(self.peer, |held| held.reviews = held.reviews.saturating_add(1));
+        Some(Turn(Arc::clone(self)))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.0.limit.lock();
+        let Some(entry) = state.connections.get_mut(&self.0.id) else { return };
+        entry.review = false;
+        state.reviews = state.reviews.saturating_sub(1);
+        state.change(self.0.peer, |held| held.reviews = held.reviews.saturating_sub(1));
+        drop(state);
+        self.0.limit.0.answered.notify_waiters();
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.limit.lock().remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests;
