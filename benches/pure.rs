@@ -77,7 +77,7 @@ fn policies(c: &mut Criterion) {
     let set = PolicySet::new(read(), BTreeMap::new());
     let image = ImageReference::parse("registry.gitlab.com/team-500/app:1").unwrap();
     c.bench_function(SELECT, |b| {
-        b.iter(|| select(&govern(&set, "shop", None).unwrap().unwrap(), black_box(&image), None))
+        b.iter(|| select(&govern(&set, "shop", None).unwrap().unwrap(), black_box(&image), None));
     });
 }
 

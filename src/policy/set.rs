@@ -201,9 +201,9 @@ impl Entry {
     /// Whether it governs the namespace, by name and by labels.
     pub(crate) fn governs(&self, namespace: &str, labels: Option<&Labels>) -> Governs {
         let (names, selector) = self.scope();
-        let named = names.map(|names| names.is_empty() || names.iter().any(|name| name == namespace));
-        let selected = selector.map(|selector| selector.selects(namespace, labels));
-        match (named, selected) {
+        let by_name = names.map(|names| names.is_empty() || names.iter().any(|one| one == namespace));
+        let by_labels = selector.map(|selector| selector.selects(namespace, labels));
+        match (by_name, by_labels) {
             (Some(false), _) | (_, Some(Some(false))) => Governs::No,
             (_, Some(None)) => Governs::DependsOnLabels,
             (Some(true), Some(Some(true))) => Governs::Yes,

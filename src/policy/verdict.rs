@@ -44,7 +44,7 @@ pub enum Basis {
         /// Those policies, by name.
         policies: Vec<PolicyVerdict>,
         /// What it is without them: `Unmatched` or `Ungoverned`. They take nothing away from it.
-        otherwise: Box<Basis>,
+        otherwise: Box<Self>,
     },
     /// Decided before it was known which policies apply: bad reference, not ready, overloaded.
     Refused {

@@ -110,7 +110,7 @@ fn pattern() -> impl Strategy<Value = String> {
         1 => Just(format!("@{}", DIGEST.to_uppercase())),
     ];
     let built = (host(), prop::collection::vec(segment(), 0..4), digest).prop_map(|(host, segments, digest)| {
-        let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+        let path: String = segments.iter().flat_map(|segment| ["/", &**segment]).collect();
         format!("{host}{path}{digest}")
     });
     let good = (

@@ -30,7 +30,7 @@ impl Fake {
 impl Source for Arc<Fake> {
     async fn read(&self, namespace: &str) -> Answer {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst).saturating_add(1), Ordering::SeqCst);
         match &self.gate {
             Some(gate) => gate.notified().await,
             None => tokio::task::yield_now().await,
@@ -68,7 +68,7 @@ async fn k8s_24_labels_are_remembered_for_a_moment_only() {
     fake.set("shop", "dev");
     assert_eq!(env(&reader, "shop").await.as_deref(), Ok("dev"));
     fake.set("shop", "prod");
-    sleep(limits.positive - Duration::from_millis(1)).await;
+    sleep(limits.positive.saturating_sub(Duration::from_millis(1))).await;
     assert_eq!(env(&reader, "shop").await.as_deref(), Ok("dev"));
     sleep(Duration::from_millis(1)).await;
     assert_eq!(env(&reader, "shop").await.as_deref(), Ok("prod"));

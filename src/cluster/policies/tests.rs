@@ -129,9 +129,9 @@ fn pol_22_an_update_that_breaks_a_policy_leaves_its_last_good_version_in_force()
 fn pol_22_the_last_good_version_outlives_a_new_list_and_no_deletion() {
     let list = |inventory: &mut Inventory, policy: Option<StoredPolicy>| {
         inventory.policies(Change::ListBegins);
-        policy.into_iter().for_each(|policy| {
+        if let Some(policy) = policy {
             inventory.policies(Change::Listed(policy));
-        });
+        }
         inventory.policies(Change::ListEnds);
     };
     let began = || {

@@ -174,7 +174,9 @@ fn walk<'e>(expression: &'e IdedExpr, bound: &mut Vec<&'e str>, depth: usize, sh
             list.elements.iter().for_each(|element| walk(element, bound, depth, shape));
         }
         Expr::Map(_) | Expr::Struct(_) => {
-            children(&expression.expr).into_iter().for_each(|part| walk(part, bound, depth, shape));
+            for part in children(&expression.expr) {
+                walk(part, bound, depth, shape);
+            }
         }
         Expr::Comprehension(comprehension) => {
             shape.loops = shape.loops.saturating_add(1);

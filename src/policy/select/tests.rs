@@ -22,7 +22,7 @@ fn selected(set: &PolicySet, reference: &str) -> String {
 }
 
 fn told(selection: Selection<'_>, governed: bool) -> String {
-    let names = |entries: Vec<&Entry>| entries.iter().map(|e| format!(" {}", e.name())).collect::<String>();
+    let names = |entries: Vec<&Entry>| entries.iter().flat_map(|e| [" ", &**e.name()]).collect::<String>();
     let otherwise = if governed { "Unmatched" } else { "ungoverned" };
     match selection {
         Selection::Applies(entries) => names(entries).trim_start().to_owned(),
@@ -72,7 +72,7 @@ fn k8s_24_labels_that_are_not_known_decide_nothing() {
     let requirements = vec![requirement("env", SelectorOperator::In, &["prod"])];
     let by_label = |name, mode| {
         let namespace_selector = LabelSelector { requirements: requirements.clone() };
-        valid(PolicyParts { namespace_selector, mode, ..parts(name) })
+        valid(PolicyParts { mode, namespace_selector, ..parts(name) })
     };
     let needed = |entries: Vec<Entry>| govern(&set(entries), "shop", None).map(|governing| governing.is_some());
     let all = || valid(PolicyParts { mode: Mode::Warn, ..parts("all") });

@@ -71,7 +71,9 @@ async fn dos_17_the_silent_give_way_before_the_idle_and_the_longest_wait_first()
 async fn dos_17_a_crowd_of_peers_does_not_displace_the_few_idle_ones_of_another() {
     let limit = limit(64);
     let api_server = connect(&limit, 255, 2);
-    api_server.iter().for_each(|slot| answer_one(slot));
+    for slot in &api_server {
+        answer_one(slot);
+    }
     let crowd: Vec<_> = (0..200).flat_map(|n| connect(&limit, n, 1)).collect();
     assert_eq!(crowd.len(), 200);
     assert!(evicted(&api_server).is_empty());
