@@ -34,6 +34,7 @@ mod generator;
 mod image;
 mod network;
 mod policies;
+mod questions;
 mod references;
 mod registry;
 mod roots;
