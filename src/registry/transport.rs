@@ -34,11 +34,6 @@ use super::trust::{pem_roots, system_roots};
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 /// How much of an error's body is read, so that its connection can be used again. It is never shown.
 const ERROR_BYTES: u64 = 8 << 10;
-/// Longest list of headers in HTTP/2. In HTTP/1 the library stops at 100 headers.
-const HEADER_LIST_BYTES: u32 = 16 << 10;
-/// What a peer may send in HTTP/2 before it is read, for one answer and for one connection.
-const STREAM_WINDOW_BYTES: u32 = 256 << 10;
-const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 /// Connections to one host that wait for their next request, and for how long.
 const IDLE_CONNECTIONS: usize = 8;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
@@ -407,7 +402,8 @@ fn client(settings: &Settings, roots: Arc<rustls::RootCertStore>, guard: Guard) 
         .map_err(|error| fail(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Not HTTP/2: no registry needs it, and its peers can go on sending after the last answer.
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(guard)
@@ -417,9 +413,7 @@ fn client(settings: &Settings, roots: Arc<rustls::RootCertStore>, guard: Guard) 
         .connect_timeout(settings.timeouts.connect)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(IDLE_CONNECTION)
-        .http2_max_header_list_size(HEADER_LIST_BYTES)
-        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http1_only()
         .user_agent(&settings.user_agent)
         .build()
         .map_err(|error| fail(error.to_string()))

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::{Candidate, UntrustedContent};
 use crate::domain::json_size::JsonSize;
 
-/// How often the bytes of a candidate are there at once while it is verified: as they came, in the tree, decoded, as the
-/// statement, as the message that was signed, and as the crate's copy of it.
-const COPIES: usize = 6;
+/// How often the bytes of a statement are there at once while it is verified: decoded, as the statement, as the message that was
+/// signed, and as the crate's copies of the first and the last.
+const COPIES: usize = 5;
 /// How often a statement is there as a tree at once: as it was read, and as the facts that conditions see. The `sigstore` crate
 /// reads it too, and has dropped its own by then.
 const TREES: usize = 2;
@@ -50,5 +50,6 @@ pub fn footprint(candidate: &Candidate) -> usize {
     // What can't be decoded is not read any further either.
     let statement = envelope.and_then(|envelope| STANDARD.decode(envelope.payload.as_bytes()).ok()).unwrap_or_default();
     let trees = JsonSize::of(&statement).tree().saturating_mul(TREES);
-    bytes.len().saturating_mul(COPIES).saturating_add(JsonSize::of(bytes).tree()).saturating_add(trees)
+    let copies = statement.len().saturating_mul(COPIES);
+    JsonSize::of(bytes).tree().saturating_add(copies).saturating_add(trees)
 }

@@ -36,7 +36,7 @@ pub const MAX_IMAGES: usize = 64;
 pub const MAX_CANDIDATES: usize = 64;
 
 /// Memory for signatures and attestations that are being judged at once, in bytes. What takes more than all of it is not judged.
-pub const DOCUMENT_MEMORY: usize = 40 << 20;
+pub const DOCUMENT_MEMORY: usize = 64 << 20;
 /// The unit in which it is given out, in bytes.
 const DOCUMENT_UNIT: usize = 1 << 10;
 

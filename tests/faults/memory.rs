@@ -10,6 +10,8 @@ use crate::support::builders::{Review, pod};
 use crate::support::process::{Launch, MemoryLimit, Sealgate};
 use crate::support::registry::{Pushed, TestRegistry};
 use crate::support::signer::{self, SigningKey, payload};
+use crate::support::sigstore::identity::Identity;
+use crate::support::sigstore::{Content, Sigstore};
 
 /// `resources.limits.memory` of the chart.
 const LIMIT: u64 = 128 << 20;
@@ -76,6 +78,44 @@ fn signed(registry: &TestRegistry, key: &SigningKey) -> Pushed {
 
 fn review(image: &str) -> Vec<u8> {
     Review::create(&pod(&[("web", image)])).bytes()
+}
+
+#[test]
+fn an_unsigned_bundle_of_many_small_values_does_not_kill_the_gate() {
+    let (registry, key) = (TestRegistry::builder().referrers_api().start(), SigningKey::new());
+    let image = signed(&registry, &key);
+    let sigstore = Sigstore::new("faults");
+    let crowded = |image: &Pushed| {
+        let list = vec![json!({"a": 0}); 260_000];
+        let said = signer::edit(&signer::statement(&image.digest), "/predicate", json!({"list": list}));
+        Sigstore::new("stranger").keyless(&Identity::github(), Content::statement(&said)).bundle()
+    };
+    let evil: Vec<_> = (0..4).map(|number| registry.push_image("acme/evil", &format!("v{number}"))).collect();
+    for image in &evil {
+        registry.put("acme/evil", &signer::bundle_referrer(&crowded(image), &image.manifest), None);
+    }
+    let trusted = json!({
+        "apiVersion": "sealgate.dev/v1alpha1", "kind": "TrustedRoot", "metadata": {"name": "own"},
+        "spec": {"inline": sigstore.trusted_root().json().to_string()},
+    });
+    let identity = json!({"issuer": "https://ci.example", "subject": "https://ci.example/acme"});
+    let keyless = json!({
+        "apiVersion": "sealgate.dev/v1alpha1", "kind": "ClusterSignaturePolicy", "metadata": {"name": "keyless"},
+        "spec": {
+            "match": {"images": [format!("{}/acme/evil", image.host)]},
+            "authorities": [{"name": "ci", "keyless": {"trustedRoot": "own", "identities": [identity]}}],
+        },
+    });
+    let honest = policy("ci", &format!("{}/acme/app", image.host), &key);
+    let mut limited = Limited::start("crowded", vec![trusted, keyless, honest], &[&image.host]);
+    let images: Vec<_> = evil.iter().map(Pushed::by_digest).collect();
+    let containers: Vec<_> = images.iter().map(|image| (image.as_str(), image.as_str())).collect();
+    let answer = limited.gate().ask("/validate", &Review::create(&pod(&containers)).bytes()).unwrap();
+    assert_eq!(answer["response"]["allowed"], false, "{answer}");
+    assert!(answer.to_string().contains("DOCUMENT_LIMIT"), "{answer}");
+    let answer = limited.gate().ask("/validate", &review(&image.by_digest())).unwrap();
+    assert_eq!(answer["response"]["allowed"], true, "{answer}");
+    limited.survives("four unsigned bundles in one pod");
 }
 
 #[test]

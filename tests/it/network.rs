@@ -1,6 +1,7 @@
 //! Where requests go and what they carry: redirects, addresses, TLS, credentials.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use sealgate::domain::{Credential, ImageReference, Login, PinnedImage, Unavailable};
@@ -158,6 +159,19 @@ async fn net_04_plain_http_is_spoken_only_where_it_is_configured() {
     settings.hosts.insert("127.0.0.1:1".to_owned(), HostSettings { plain_http: true, ..other });
     assert!(resolve(&client(&settings), &image.tagged("v1")).await.is_err(), "for another port");
     assert_eq!(registry.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn http_2_is_not_spoken_with_a_registry_that_would() {
+    let ca = TestCa::new();
+    // This registry speaks HTTP/1.1 alone, whatever was agreed on: where it can choose HTTP/2, nothing would be understood.
+    for (offered, answers) in [(["h2", "http/1.1"].as_slice(), true), (&["http/1.1"], true), (&["h2"], false)] {
+        let mut config = Arc::unwrap_or_clone(ca.server(&["127.0.0.1"]));
+        config.alpn_protocols = offered.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        let registry = TestRegistry::builder().tls(&ca, &[]).tls_config(Arc::new(config)).start();
+        let image = registry.push_image("acme/app", "v1");
+        assert_eq!(resolve(&client(&registry.settings()), &image.tagged("v1")).await.is_ok(), answers, "{offered:?}");
+    }
 }
 
 #[tokio::test]

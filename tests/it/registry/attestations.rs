@@ -126,6 +126,30 @@ async fn att_11_a_large_attestation_is_read_where_one_is_demanded() {
     assert_eq!(verdict(&registry.settings(), by_key(), &image).await, "ALLOW");
 }
 
+/// A statement about an image whose predicate is a list of so many small objects, by nobody whom a policy knows.
+fn crowded(digest: &Digest, objects: usize) -> Value {
+    let list = vec![json!({"a": 0}); objects];
+    let statement = edit(&statement(digest), "/predicate", json!({"list": list}));
+    Signing::by_key(&SigningKey::new(), Content::statement(&statement)).bundle()
+}
+
+#[tokio::test]
+async fn dos_20_what_takes_more_memory_than_there_is_leaves_it_unknown_and_nothing_else() {
+    let key = SigningKey::new();
+    // By a stranger, and in no larger a text: what fits is judged, what does not is not known.
+    for (objects, expected) in [(1000, "SIGNER_MISMATCH"), (100_000, "DOCUMENT_LIMIT")] {
+        let registry = TestRegistry::builder().referrers_api().start();
+        let image = registry.push_image("acme/app", "v1");
+        registry.put("acme/app", &bundle_referrer(&crowded(&image.digest, objects), &image.manifest), None);
+        let by_key = || policy("p", &["**"], &[&key]);
+        assert_eq!(verdict(&registry.settings(), by_key(), &image).await, expected, "{objects}");
+        // Beside a good signature it does no harm.
+        let signature = bundle_referrer(&key.bundle(&statement(&image.digest)), &image.manifest);
+        registry.put("acme/app", &signature, None);
+        assert_eq!(verdict(&registry.settings(), by_key(), &image).await, "ALLOW", "{objects}");
+    }
+}
+
 #[tokio::test]
 async fn att_11_what_is_too_large_and_does_not_say_that_it_is_no_signature_leaves_it_open() {
     let key = SigningKey::new();
