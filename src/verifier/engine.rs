@@ -66,6 +66,8 @@ pub struct Engine<R, K> {
     namespaces: Arc<dyn Namespaces>,
     /// Signature checks that run at once: more than there are processors would only cost memory.
     processors: Arc<Semaphore>,
+    /// Conditions that are evaluated at once. They never take the place of a signature check.
+    conditions: Arc<Semaphore>,
     /// Memory for what they judge, in [`DOCUMENT_UNIT`].
     documents: Arc<Semaphore>,
 }
@@ -74,10 +76,17 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
     /// An engine over its ports and the cells that hold the policies and the trusted roots. It knows no labels but those in
     /// the set of policies.
     pub fn new(registry: R, keychain: K, policies: PolicyCell, roots: RootsCell, defaults: Defaults) -> Self {
-        let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
+        let turns = || Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
+        let (processors, conditions) = (turns(), turns());
         let documents = Arc::new(Semaphore::new(DOCUMENT_MEMORY.div_euclid(DOCUMENT_UNIT)));
         let namespaces = Arc::new(Unknown);
-        Self { registry, keychain, policies, roots, defaults, namespaces, processors, documents }
+        Self { registry, keychain, policies, roots, defaults, namespaces, processors, conditions, documents }
+    }
+
+    /// The same, with so many conditions evaluated at once instead of one a processor.
+    #[must_use]
+    pub fn with_condition_turns(self, turns: usize) -> Self {
+        Self { conditions: Arc::new(Semaphore::new(turns)), ..self }
     }
 
     /// The same, asking here for the labels of namespaces that the set of policies does not know.

@@ -107,10 +107,12 @@ impl World {
     }
 
     pub async fn ask(&self, images: &[&str]) -> Vec<ImageVerdict> {
-        let engine =
-            Engine::new(self.registry.clone(), NoCredentials, self.policies.clone(), self.roots.clone(), self.defaults)
-                .with_namespaces(self.namespaces.clone());
-        engine.verify(&question(images)).await
+        self.engine().verify(&question(images)).await
+    }
+
+    pub fn engine(&self) -> Engine<FakeRegistry, NoCredentials> {
+        Engine::new(self.registry.clone(), NoCredentials, self.policies.clone(), self.roots.clone(), self.defaults)
+            .with_namespaces(self.namespaces.clone())
     }
 
     pub async fn ask_one(&self, image: &str) -> ImageVerdict {

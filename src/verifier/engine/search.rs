@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use crate::domain::{Digest, Finding, PinnedImage, Repository, Unavailable};
@@ -165,36 +165,41 @@ impl<'a> Search<'a> {
     async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
         let place = candidate.origin.place;
         let open: Vec<bool> = self.wants.iter().map(|want| self.is_open(want)).collect();
-        let asked: Vec<(Arc<Terms>, Vec<Judge>)> = only(&open, self.wants.iter())
+        let (terms, judges): (Vec<Arc<Terms>>, Vec<Vec<Judge>>) = only(&open, self.wants.iter())
             .map(|want| (want.terms.clone(), want.askers.iter().map(Asker::judge).collect()))
-            .collect();
+            .unzip();
+        let has_conditions = judges.iter().flatten().any(Judge::has_conditions);
         self.checks = self.checks.saturating_add(1);
         let (image, now) = (self.image.clone(), case.now());
         let (candidate, footprint) = weighed(candidate).await;
-        let room = match case.room(footprint).await {
-            Ok(room) => room,
+        let results = match case.room(footprint).await {
+            Ok(room) => off_thread(&case.engine.processors, move || {
+                (signatures::verify_each(&candidate, &image, terms.iter().map(|terms| terms.demand()), now), room)
+            }),
             Err(problem) => return self.unjudged(place, problem),
         };
-        let turn = Arc::clone(&case.engine.processors).acquire_owned().await;
-        let check = move || {
-            // The turn ends with the work, not with whoever waits for it.
-            let _held: (_, OwnedSemaphorePermit) = (turn, room);
-            let results = signatures::verify_each(&candidate, &image, asked.iter().map(|(t, _)| t.demand()), now);
-            let judged = |(result, (_, judges)): (Verified, &(_, Vec<Judge>))| {
+        let (results, room) = match results.await {
+            Ok(results) => results,
+            Err(problem) => return self.unjudged(place, problem),
+        };
+        let image = self.image.clone();
+        let judge = move || {
+            // Held until the last tree of the statement is gone.
+            let _room: OwnedSemaphorePermit = room;
+            let judged = |(result, judges): (Verified, &Vec<Judge>)| {
                 let answers = result
                     .as_ref()
                     .ok()
                     .map(|signature| judges.iter().map(|judge| judge.answer(&image, signature)).collect::<Vec<_>>());
                 (result, answers.unwrap_or_default())
             };
-            results.into_iter().zip(&asked).map(judged).collect::<Vec<_>>()
+            results.into_iter().zip(&judges).map(judged).collect::<Vec<_>>()
         };
-        let results = match spawn_blocking(check).await {
+        // Conditions have turns of their own: whatever they take, signatures are verified.
+        let results = if has_conditions { off_thread(&case.engine.conditions, judge).await } else { Ok(judge()) };
+        let results = match results {
             Ok(results) => results,
-            Err(fault) => match fault.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(_) => return self.unjudged(place, Unavailable::Overloaded("it is shutting down")),
-            },
+            Err(problem) => return self.unjudged(place, problem),
         };
         let mut answers = Vec::new();
         for (want, (result, judged)) in only(&open, self.wants.iter_mut()).zip(results) {
@@ -248,6 +253,23 @@ impl<'a> Search<'a> {
         let attests = |policy: &&Policy| !policy.parts().attestations.is_empty();
         if self.policies.iter().any(attests) { Scope::Attestations } else { Scope::Signatures }
     }
+}
+
+/// Works off the async threads, when it is its turn. The turn ends with the work, not with whoever waits for it.
+async fn off_thread<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unavailable> {
+    let ending = || Unavailable::Overloaded("it is shutting down");
+    let turn = Arc::clone(turns).acquire_owned().await.map_err(|_| ending())?;
+    let done = spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    done.await.map_err(|fault| match fault.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => ending(),
+    })
 }
 
 /// How much memory it takes to judge a candidate. A long one is counted off the async threads.

@@ -204,6 +204,11 @@ impl Asker<'_> {
 pub(super) struct Judge(Option<(AttestationDemand, Arc<str>)>);
 
 impl Judge {
+    /// Whether there is anything to evaluate.
+    pub(super) fn has_conditions(&self) -> bool {
+        self.0.as_ref().is_some_and(|(demanded, _)| !demanded.conditions.is_empty())
+    }
+
     /// May take its time: not for the threads that wait for registries.
     pub(super) fn answer(&self, image: &PinnedImage, verified: &VerifiedSignature) -> Result<(), Rejection> {
         match &self.0 {

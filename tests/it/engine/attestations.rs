@@ -52,6 +52,25 @@ async fn ask(world: &World, digest: Digest, candidates: &[Candidate]) -> &'stati
     answer(&world.ask_one(APP_V1).await)
 }
 
+#[tokio::test(start_paused = true)]
+async fn dos_15_conditions_never_hold_the_turns_of_signature_checks() {
+    const OTHER: &str = "registry.example/other";
+    let key = SigningKey::new();
+    let members = json!({"require": {"atLeast": 0}, "attestations": [provenance(&json!({}))]});
+    let attested = policy_with("attested", &[OTHER], &[&key], &members);
+    let world = World::new(vec![policy("signed", &[APP], &[&key]), attested]);
+    let digest = world.registry.push(APP_V1, b"app v1");
+    world.registry.sign(APP, digest, &[signature(&key, &digest)]);
+    let other = world.registry.push("registry.example/other:v1", b"other v1");
+    world.registry.sign(OTHER, other, &[built_by(&key, &other, "ours")]);
+    // As if other conditions had taken all turns, for good.
+    for (turns, expected) in [(0, ["DEADLINE_EXCEEDED", "ALLOW"]), (1, ["ALLOW"; 2])] {
+        let engine = world.engine().with_condition_turns(turns);
+        let verdicts = engine.verify(&question(&["registry.example/other:v1", APP_V1])).await;
+        assert_eq!(verdicts.iter().map(answer).collect::<Vec<_>>(), expected, "{turns}");
+    }
+}
+
 #[tokio::test]
 async fn att_01_a_statement_of_another_type_or_by_another_signer_is_none() {
     let (key, stranger) = (SigningKey::new(), SigningKey::new());
