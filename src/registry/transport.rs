@@ -18,7 +18,7 @@ use hyper_util::client::legacy::connect::capture_connection;
 use reqwest::{Body, Client, Response, redirect};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::{Host, Url};
 
 use crate::domain::Unavailable;
@@ -37,6 +37,10 @@ const ERROR_BYTES: u64 = 8 << 10;
 /// Connections to one host that wait for their next request, and for how long.
 const IDLE_CONNECTIONS: usize = 8;
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+/// So much of a body needs no room: what is small never waits for what is large, and what never comes holds nothing.
+const SMALL_BYTES: u64 = 64 << 10;
+/// How fast a body must come, in bytes a second, after the first second.
+const MINIMUM_RATE: u64 = 16 << 10;
 /// The unit in which room for bodies is given out, in bytes.
 const ROOM: u64 = 1 << 10;
 
@@ -91,11 +95,11 @@ pub(super) struct Answer {
     room: Arc<Shares>,
 }
 
-/// A complete body. As long as it is here, it takes up room that others wait for.
+/// A complete body. As long as it is here, it takes up room that others wait for, unless it is small.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) bytes: Vec<u8>,
-    _room: Share,
+    _room: Option<Share>,
 }
 
 /// How many bytes may still be read while one image is looked at.
@@ -294,13 +298,25 @@ impl Answer {
         if announced.is_some_and(|announced| announced > limit) {
             return Err(too_long(&host, what, limit));
         }
-        let room = self.room.take(&host, rooms(announced.unwrap_or(limit))).await;
+        let places = Arc::clone(&self.room);
+        let mut room = None;
         let mut pieces = self.pieces();
         let mut bytes = Vec::new();
-        while let Some(piece) = pieces.next(what).await? {
+        let mut reading = Duration::ZERO;
+        loop {
+            let began = Instant::now();
+            let Some(piece) = pieces.next(what).await? else { break };
+            reading = reading.saturating_add(began.elapsed());
             let Ok(piece) = piece.into_data() else {
                 return Err(protocol(&host, what, "the answer has trailers"));
             };
+            let read = length(&bytes).saturating_add(length(&piece));
+            if is_too_slow(reading, read) {
+                return Err(Unavailable::RegistryTimeout { host, what: what.to_owned() });
+            }
+            if room.is_none() && read > SMALL_BYTES {
+                room = Some(places.take(&host, rooms(announced.unwrap_or(limit))).await);
+            }
             bytes.extend_from_slice(&piece);
             if length(&bytes) > limit {
                 return Err(too_long(&host, what, limit));
@@ -334,6 +350,12 @@ impl Answer {
     fn is_redirect(&self) -> bool {
         matches!(self.status().as_u16(), 301 | 302 | 303 | 307 | 308)
     }
+}
+
+/// Whether a body of which so much has come in that time is not worth its room.
+fn is_too_slow(reading: Duration, read: u64) -> bool {
+    let due = reading.saturating_sub(Duration::from_secs(1)).as_millis().saturating_mul(u128::from(MINIMUM_RATE));
+    u128::from(read).saturating_mul(1000) < due
 }
 
 /// A body as it comes in.

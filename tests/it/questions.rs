@@ -17,9 +17,9 @@ fn every_answer_in_the_table_has_tests_that_exist() {
     assert!(rows.len() > 30, "{} rows", rows.len());
     for row in rows {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [_, answer, kind, named] = cells[..] else { panic!("{} cells: {row}", cells.len()) };
+        let [_, answer, kind, proofs] = cells[..] else { panic!("{} cells: {row}", cells.len()) };
         assert!(!answer.is_empty() && !kind.is_empty(), "{row}");
-        let names: Vec<_> = named.split('`').skip(1).step_by(2).collect();
+        let names: Vec<_> = proofs.split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "no test: {row}");
         for name in names {
             assert!(tests.contains(name), "no test {name}: {row}");

@@ -13,39 +13,68 @@ fn answer(host: &str, room: &Arc<Shares>, body: Body) -> Answer {
     Answer { response, authority, timeouts: Timeouts::default(), room: room.clone() }
 }
 
+/// More than needs no room.
+const LARGE: usize = 100 << 10;
+
 #[tokio::test]
 async fn dos_03_bodies_wait_for_room_and_one_host_leaves_some_for_others() {
-    let room = Arc::new(Shares::new(rooms(8 << 10), rooms(4 << 10)));
+    let room = Arc::new(Shares::new(rooms(200 << 10), rooms(100 << 10)));
     let budget = Budget::new(1 << 20);
     let (body, pieces) = mpsc::unbounded::<Result<Frame<Bytes>, Infallible>>();
     let endless = answer("slow.test", &room, Body::wrap(StreamBody::new(pieces)));
-    let mut slow = pin!(endless.body(4 << 10, &budget, "a body"));
+    let mut slow = pin!(endless.body(LARGE as u64, &budget, "a body"));
+    body.unbounded_send(Ok(Frame::data(Bytes::from(vec![0; 70 << 10])))).unwrap();
     assert!(poll!(slow.as_mut()).is_pending());
 
-    let short = || Body::from("short");
-    let mut next = pin!(answer("slow.test", &room, short()).body(4 << 10, &budget, "a body"));
+    let large = || Body::from(vec![1; LARGE]);
+    let mut next = pin!(answer("slow.test", &room, large()).body(LARGE as u64, &budget, "a body"));
     assert!(poll!(next.as_mut()).is_pending(), "the same host waits");
-    let other = answer("other.test", &room, short()).body(4 << 10, &budget, "a body").now_or_never().unwrap();
-    assert_eq!(other.unwrap().bytes, b"short", "another does not");
+    let other = answer("other.test", &room, large()).body(LARGE as u64, &budget, "a body").now_or_never().unwrap();
+    assert_eq!(other.unwrap().bytes.len(), LARGE, "another does not");
 
-    body.unbounded_send(Ok(Frame::data(Bytes::from_static(b"slow")))).unwrap();
     drop(body);
     let whole = slow.await.unwrap();
-    assert_eq!(whole.bytes, b"slow");
+    assert_eq!(whole.bytes.len(), 70 << 10);
     assert!(poll!(next.as_mut()).is_pending(), "until what was read is done with");
     drop(whole);
-    assert_eq!(next.await.unwrap().bytes, b"short");
+    assert_eq!(next.await.unwrap().bytes.len(), LARGE);
+}
+
+#[tokio::test]
+async fn reg_22_what_has_not_come_holds_no_room_and_what_is_small_needs_none() {
+    let room = Arc::new(Shares::new(rooms(100 << 10), rooms(100 << 10)));
+    let budget = Budget::new(1 << 20);
+    let read = |body: Body| answer("a.test", &room, body).body(LARGE as u64, &budget, "a body");
+    // How much of the first body has come, and whether another large one can be read meanwhile.
+    for (come, is_read) in [(0, true), (64 << 10, true), ((64 << 10) + 1, false)] {
+        let (body, pieces) = mpsc::unbounded::<Result<Frame<Bytes>, Infallible>>();
+        body.unbounded_send(Ok(Frame::data(Bytes::from(vec![0; come])))).unwrap();
+        let mut slow = pin!(read(Body::wrap(StreamBody::new(pieces))));
+        assert!(poll!(slow.as_mut()).is_pending());
+        assert_eq!(read(Body::from(vec![0; LARGE])).now_or_never().is_some(), is_read, "{come}");
+        assert!(read(Body::from(vec![0; 64 << 10])).now_or_never().is_some(), "{come}: small");
+    }
 }
 
 #[tokio::test]
 async fn a_body_takes_up_what_it_announces() {
-    let room = Arc::new(Shares::new(rooms(4 << 10), rooms(4 << 10)));
-    let budget = Budget::new(1 << 20);
-    let read = |bytes: Vec<u8>| answer("a.test", &room, Body::from(bytes)).body(1 << 20, &budget, "a body");
-    let small = read(vec![0; 1 << 10]).await.unwrap();
-    let rest = read(vec![0; 3 << 10]).now_or_never().expect("there is room for it").unwrap();
-    assert!(read(vec![0; 1]).now_or_never().is_none());
-    drop((small, rest));
-    let long = read(vec![0; 64 << 10]).now_or_never().expect("what is longer than all waits for all");
-    assert_eq!(long.unwrap().bytes.len(), 64 << 10);
+    let room = Arc::new(Shares::new(rooms(300 << 10), rooms(300 << 10)));
+    let budget = Budget::new(8 << 20);
+    let read = |bytes: usize| answer("a.test", &room, Body::from(vec![0; bytes])).body(1 << 20, &budget, "a body");
+    let first = read(100 << 10).await.unwrap();
+    let rest = read(200 << 10).now_or_never().expect("there is room for it").unwrap();
+    assert!(read(65 << 10).now_or_never().is_none());
+    drop((first, rest));
+    let long = read(400 << 10).now_or_never().expect("what is longer than all waits for all");
+    assert_eq!(long.unwrap().bytes.len(), 400 << 10);
+}
+
+#[test]
+fn reg_22_a_body_must_keep_a_minimum_rate_after_its_first_second() {
+    let second = Duration::from_secs(1);
+    assert!(!is_too_slow(second, 0), "the first second is free");
+    assert!(is_too_slow(second * 2, MINIMUM_RATE - 1));
+    assert!(!is_too_slow(second * 2, MINIMUM_RATE));
+    assert!(is_too_slow(second * 11, 10 * MINIMUM_RATE - 1));
+    assert!(!is_too_slow(second * 11, 10 * MINIMUM_RATE));
 }

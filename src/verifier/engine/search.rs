@@ -186,14 +186,14 @@ impl<'a> Search<'a> {
         let judge = move || {
             // Held until the last tree of the statement is gone.
             let _room: OwnedSemaphorePermit = room;
-            let judged = |(result, judges): (Verified, &Vec<Judge>)| {
+            let evaluate = |(result, judges): (Verified, &Vec<Judge>)| {
                 let answers = result
                     .as_ref()
                     .ok()
                     .map(|signature| judges.iter().map(|judge| judge.answer(&image, signature)).collect::<Vec<_>>());
                 (result, answers.unwrap_or_default())
             };
-            results.into_iter().zip(&judges).map(judged).collect::<Vec<_>>()
+            results.into_iter().zip(&judges).map(evaluate).collect::<Vec<_>>()
         };
         // Conditions have turns of their own: whatever they take, signatures are verified.
         let results = if has_conditions { off_thread(&case.engine.conditions, judge).await } else { Ok(judge()) };
