@@ -4,10 +4,10 @@
 mod keep;
 mod keeper;
 mod release;
+mod repair_pause;
 mod step;
 #[cfg(test)]
 mod tests;
-mod truce;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -196,8 +196,10 @@ fn next_move(spec: Option<&LeaseSpec>, identity: &str, silent: Duration) -> Move
     if holder == identity {
         return Move::Renew;
     }
-    let duration = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
-    if silent >= duration.map_or(DURATION, Duration::from_secs) { Move::Take } else { Move::Wait }
+    // What a stranger claims counts for no longer than what we claim ourselves: one edit must not end leadership.
+    let claimed = spec.and_then(|spec| spec.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
+    let claimed = claimed.filter(|seconds| *seconds > 0).map_or(DURATION, Duration::from_secs);
+    if silent >= claimed.min(DURATION) { Move::Take } else { Move::Wait }
 }
 
 fn holder(spec: Option<&LeaseSpec>) -> Option<&String> {

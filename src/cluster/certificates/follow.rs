@@ -27,6 +27,8 @@ use super::{CA_CERTIFICATES, CA_KEY, CERTIFICATE, KEY, Material, Serving};
 const POLL: Duration = Duration::from_secs(5);
 /// How often while there is no certificate yet: the leader is about to make it.
 const EAGER: Duration = Duration::from_millis(250);
+/// How often while the Secret holds nothing to use: the leader is about to repair it.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Where a certificate goes that was read.
 #[derive(Debug)]
@@ -52,6 +54,9 @@ pub async fn follow(client: Client, watches: Watches, namespace: String, secret:
         let problem = match read {
             Ok(material) if published.as_ref().is_some_and(|(old, _)| *old == material) => None,
             Ok(material) => match material.serving() {
+                Ok(serving) if !replaces(published.as_ref().map(|(_, old)| old), &serving, Timestamp::now()) => {
+                    Some(format!("it holds one that expired at {}; the one in use stays", serving.expires))
+                }
                 Ok(serving) => {
                     info!(expires = %serving.expires, "serving certificate loaded");
                     outlets.metrics.certificate_expires(serving.expires.as_second());
@@ -74,10 +79,20 @@ pub async fn follow(client: Client, watches: Watches, namespace: String, secret:
         {
             warn!(secret = %format_args!("{namespace}/{secret}"), problem, "serving certificate not read");
         }
+        let pause = match (&published, &problem) {
+            (None, _) => EAGER,
+            (Some(_), Some(_)) => SOON,
+            (Some(_), None) => POLL,
+        };
         complaint = problem.unwrap_or_default();
         report(&outlets.condition, published.as_ref().map(|(_, serving)| serving));
-        sleep(if published.is_some() { POLL } else { EAGER }).await;
+        sleep(pause).await;
     }
+}
+
+/// Whether a certificate takes the place of another: never one that has expired that of one that has not.
+pub(super) fn replaces(old: Option<&Serving>, new: &Serving, now: Timestamp) -> bool {
+    new.expires > now || old.is_none_or(|old| old.expires <= now)
 }
 
 fn report(condition: &Condition, serving: Option<&Serving>) {

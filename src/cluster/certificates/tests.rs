@@ -156,3 +156,18 @@ fn no_key_is_shown_by_debug() {
     let made = Material::create(&names(), start()).unwrap();
     assert!(!format!("{made:?}").contains("PRIVATE KEY"));
 }
+
+#[test]
+fn flt_46_a_valid_certificate_is_never_replaced_by_one_that_has_expired() {
+    let made = |day: i64| {
+        let at = start().checked_add(DAY * i32::try_from(day).unwrap()).unwrap();
+        Material::create(&names(), at).unwrap().serving().unwrap()
+    };
+    let (old, new) = (made(0), made(80));
+    let at = |day: i64| start().checked_add(DAY * i32::try_from(day).unwrap()).unwrap();
+    assert!(follow::replaces(Some(&old), &new, at(85)), "a newer one");
+    assert!(follow::replaces(Some(&new), &old, at(85)), "an older one that is still valid");
+    assert!(!follow::replaces(Some(&new), &old, at(95)), "one that has expired");
+    assert!(follow::replaces(None, &old, at(95)), "where there is none, any");
+    assert!(follow::replaces(Some(&old), &old, at(95)), "where the one in use is no better");
+}

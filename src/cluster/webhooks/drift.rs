@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Label keys that managed platforms exclude namespaces by: they add the expression again after each removal.
-const PLATFORM_KEY: &str = "control-plane";
-const PLATFORM_PREFIX: &str = "kubernetes.azure.com/";
+/// What managed platforms add to every namespace selector, and add again after each removal, by key and only value of a `NotIn`:
+/// the admissions enforcer of AKS (Azure/AKS issue 4002). Nothing else is left: an expression takes namespaces out of the gate.
+const PLATFORM_EXPRESSIONS: [(&str, &str); 2] = [("control-plane", "true"), ("kubernetes.azure.com/managedby", "aks")];
 
 /// How a stored list differs from the rendered one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +77,11 @@ fn take_platform_expressions(rendered: &Value, stored: &mut Value) -> Vec<String
 }
 
 fn is_platform_exclusion(expression: &Map<String, Value>) -> bool {
-    let key = text(expression, "key");
-    let operator = text(expression, "operator");
-    (key == PLATFORM_KEY || key.starts_with(PLATFORM_PREFIX)) && matches!(operator, "NotIn" | "DoesNotExist")
+    let values = expression.get("values").and_then(Value::as_array).map(Vec::as_slice);
+    let is = |(key, value): (&str, &str)| {
+        text(expression, "key") == key && matches!(values, Some([only]) if only.as_str() == Some(value))
+    };
+    text(expression, "operator") == "NotIn" && PLATFORM_EXPRESSIONS.into_iter().any(is)
 }
 
 fn describe(expression: &Map<String, Value>) -> String {

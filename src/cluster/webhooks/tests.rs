@@ -216,7 +216,7 @@ fn what_weakens_the_gate_is_drift() {
 }
 
 #[test]
-fn what_a_managed_platform_excludes_is_tolerated_and_named() {
+fn cfg_18_what_a_managed_platform_excludes_is_tolerated_and_named() {
     let wanted = rendered(Reach::Enforce).mutating;
     let mut stored = wanted.clone();
     let expressions = stored[0].namespace_selector.as_mut().unwrap().match_expressions.as_mut().unwrap();
@@ -235,6 +235,28 @@ fn what_a_managed_platform_excludes_is_tolerated_and_named() {
         "mutate.pods.sealgate.dev: kubernetes.azure.com/managedby NotIn [aks]",
     ];
     assert_eq!(compare(&wanted, &stored), Drift::Tolerated(expected.map(String::from).to_vec()));
+}
+
+#[test]
+fn cfg_18_what_only_looks_like_a_platforms_exclusion_is_drift() {
+    let wanted = rendered(Reach::Enforce).validating;
+    for (key, operator, values) in [
+        ("control-plane", "DoesNotExist", None),
+        ("control-plane", "NotIn", Some(vec!["true", "controller-manager"])),
+        ("control-plane", "NotIn", Some(vec!["false"])),
+        ("kubernetes.azure.com/anything", "DoesNotExist", None),
+        ("kubernetes.azure.com/anything", "NotIn", Some(vec!["aks"])),
+        ("kubernetes.azure.com/managedby", "In", Some(vec!["aks"])),
+    ] {
+        let mut stored = wanted.clone();
+        let expressions = stored[0].namespace_selector.as_mut().unwrap().match_expressions.as_mut().unwrap();
+        expressions.push(LabelSelectorRequirement {
+            key: key.into(),
+            operator: operator.into(),
+            values: values.map(|values| values.into_iter().map(str::to_owned).collect()),
+        });
+        assert_eq!(compare(&wanted, &stored), Drift::Changed(VALIDATE_PODS.into()), "{key} {operator}");
+    }
 }
 
 fn expression(webhook: &mut ValidatingWebhook, key: &str, operator: &str) {

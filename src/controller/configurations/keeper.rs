@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -13,12 +14,13 @@ use tracing::{info, warn};
 use crate::cluster::FIELD_MANAGER;
 use crate::cluster::client::REQUEST_TIMEOUT;
 use crate::cluster::watches::WatchFailure;
+use crate::domain::text::foreign;
 use crate::telemetry::Metrics;
 
 use super::Wanted;
 use super::keep::earliest;
+use super::repair_pause::RepairPause;
 use super::step::{Configuration, Step, Why, soften, state, step};
-use super::truce::Truce;
 
 /// How soon a failed request is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -40,7 +42,9 @@ pub(super) struct Keeper<'a, C: Configuration> {
     soft: Option<Instant>,
     /// When to try the owner again.
     owner: Option<Instant>,
-    truce: Truce,
+    pause: RepairPause,
+    /// Whether the change that is to be put back has been told.
+    told: bool,
     said: Vec<String>,
 }
 
@@ -50,6 +54,14 @@ enum Sight<C> {
     Failure,
     Absent,
     Live(C),
+}
+
+/// Who wrote the object last, besides this program: the name under which a client writes (`kubectl-edit`, `helm`).
+pub(super) fn last_manager(metadata: &ObjectMeta) -> String {
+    let others = metadata.managed_fields.iter().flatten();
+    let others = others.filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
+    let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+    last.and_then(|entry| entry.manager.as_deref()).map_or_else(|| "an unknown client".to_owned(), foreign)
 }
 
 /// Why a write did not succeed.
@@ -63,8 +75,8 @@ where
     C: Configuration + Resource + Clone + Debug + DeserializeOwned,
 {
     pub(super) fn new(api: Api<C>, name: &'a str, metrics: &'a Metrics) -> Self {
-        let (live, truce) = (Sight::Nothing, Truce::default());
-        Self { api, name, metrics, live, settled: None, soft: None, owner: None, truce, said: Vec::new() }
+        let (live, pause) = (Sight::Nothing, RepairPause::default());
+        Self { api, name, metrics, live, settled: None, soft: None, owner: None, pause, told: false, said: Vec::new() }
     }
 
     pub(super) fn api(&self) -> &Api<C> {
@@ -118,6 +130,7 @@ where
         match step(live, &list, self.settled.as_deref(), owner) {
             Step::Settled { tolerated } => {
                 self.settled = Some(list);
+                self.told = false;
                 self.tell(tolerated);
                 earliest(soft, refused)
             }
@@ -128,15 +141,18 @@ where
             }
             Step::Write { patch, why } => {
                 if let Why::Foreign(what) = &why {
-                    if let Some(until) = self.truce.until(now) {
+                    if !std::mem::replace(&mut self.told, true) {
+                        warn!(
+                            name = self.name,
+                            kind = C::KIND,
+                            what,
+                            by = last_manager(live.metadata()),
+                            "webhook configuration was changed by somebody else: putting it back within two seconds"
+                        );
+                    }
+                    if let Some(until) = self.pause.until(now) {
                         return Some(until);
                     }
-                    warn!(
-                        name = self.name,
-                        kind = C::KIND,
-                        what,
-                        "webhook configuration was changed by somebody else: putting it back"
-                    );
                 }
                 match self.write(&patch).await {
                     Ok(written) => {
@@ -174,7 +190,8 @@ where
     fn written(&mut self, why: &Why, now: Instant) {
         match why {
             Why::Foreign(_) => {
-                self.truce.repaired(now);
+                self.told = false;
+                self.pause.repaired(now);
                 self.metrics.webhook_repaired();
             }
             Why::Ours => info!(name = self.name, kind = C::KIND, "webhook configuration written"),

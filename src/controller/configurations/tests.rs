@@ -3,11 +3,12 @@ use std::time::Duration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelectorRequirement, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelectorRequirement, ManagedFieldsEntry, ObjectMeta, Time};
 use tokio::time::Instant;
 
+use super::keeper::last_manager;
+use super::repair_pause::RepairPause;
 use super::step::{Configuration, Step, Why, state, step};
-use super::truce::Truce;
 use super::*;
 use crate::cluster::removal::REMOVED;
 use crate::cluster::webhooks::{self, Reach, Templates};
@@ -103,10 +104,10 @@ fn what_a_platform_adds_is_told_and_left() {
     let selector = live.webhooks.as_mut().unwrap()[0].namespace_selector.as_mut().unwrap();
     selector.match_expressions.as_mut().unwrap().push(LabelSelectorRequirement {
         key: "control-plane".into(),
-        operator: "DoesNotExist".into(),
-        values: None,
+        operator: "NotIn".into(),
+        values: Some(vec!["true".into()]),
     });
-    let tolerated = vec!["validate.pods.sealgate.dev: control-plane DoesNotExist".into()];
+    let tolerated = vec!["validate.pods.sealgate.dev: control-plane NotIn [true]".into()];
     assert_eq!(next(&live, &wanted, Some(&wanted)), Step::Settled { tolerated });
 }
 
@@ -138,21 +139,21 @@ fn each_kind_has_its_own_part_of_what_was_rendered() {
 }
 
 #[test]
-fn repairs_come_at_once_and_then_slower_while_somebody_fights() {
+fn cfg_15_repairs_come_at_once_and_within_two_seconds_however_often_somebody_fights() {
     let mut now = Instant::now();
-    let mut truce = Truce::default();
+    let mut pause = RepairPause::default();
     let mut pauses = Vec::new();
     for _ in 0..9 {
-        let at = truce.until(now).unwrap_or(now);
+        let at = pause.until(now).unwrap_or(now);
         pauses.push((at - now).as_secs());
         now = at;
-        truce.repaired(now);
+        pause.repaired(now);
     }
-    assert_eq!(pauses, [0, 0, 1, 2, 4, 8, 16, 32, 60]);
+    assert_eq!(pauses, [0, 0, 1, 2, 2, 2, 2, 2, 2], "never longer than two seconds open");
     now += Duration::from_mins(5);
-    assert_eq!(truce.until(now), None);
-    truce.repaired(now);
-    assert_eq!(truce.until(now), None);
+    assert_eq!(pause.until(now), None);
+    pause.repaired(now);
+    assert_eq!(pause.until(now), None);
 }
 
 #[test]
@@ -180,4 +181,18 @@ fn a_namespace_that_is_being_deleted_owns_nothing_any_more() {
     assert_eq!(release::read(&namespace), Release::Here(owner_with("u1")));
     namespace.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
     assert_eq!(release::read(&namespace), Release::Going);
+}
+
+#[test]
+fn cfg_15_the_client_that_changed_a_configuration_is_named() {
+    let mut metadata = ObjectMeta::default();
+    assert_eq!(last_manager(&metadata), "an unknown client");
+    let entry = |manager: &str, second| ManagedFieldsEntry {
+        manager: Some(manager.into()),
+        time: Some(Time(jiff::Timestamp::from_second(second).unwrap())),
+        ..ManagedFieldsEntry::default()
+    };
+    metadata.managed_fields =
+        Some(vec![entry("helm", 1), entry("kubectl-edit", 2), entry(crate::cluster::FIELD_MANAGER, 3)]);
+    assert_eq!(last_manager(&metadata), "kubectl-edit");
 }

@@ -20,8 +20,13 @@ fn the_holder_renews_and_others_wait_until_it_has_been_silent() {
 }
 
 #[test]
-fn a_negative_duration_is_not_believed() {
-    assert_eq!(next_move(Some(&held_by("a", -1)), "b", Duration::from_secs(1)), Move::Wait);
+fn cfg_17_a_duration_that_nobody_should_claim_is_not_believed() {
+    for claimed in [-1, 0, 86_400, i32::MAX] {
+        let lease = held_by("a", claimed);
+        assert_eq!(next_move(Some(&lease), "b", Duration::from_secs(14)), Move::Wait, "{claimed}");
+        assert_eq!(next_move(Some(&lease), "b", Duration::from_secs(15)), Move::Take, "{claimed}");
+    }
+    assert_eq!(next_move(Some(&held_by("a", 5)), "b", Duration::from_secs(5)), Move::Take, "a shorter one is");
 }
 
 #[test]

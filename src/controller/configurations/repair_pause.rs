@@ -1,22 +1,22 @@
-//! Pauses between repairs that grow while somebody keeps changing the object.
+//! Pauses between repairs while somebody keeps changing the object: short, because the gate may be open meanwhile.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longest pause between two repairs.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Longest pause between two repairs: so long may a change that opens the gate stand, however often it comes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// After this long without a repair the next one is immediate again.
 const PEACE: Duration = Duration::from_mins(5);
 
 /// The repairs of late.
 #[derive(Debug, Default)]
-pub(super) struct Truce {
+pub(super) struct RepairPause {
     repairs: u32,
     last: Option<Instant>,
 }
 
-impl Truce {
+impl RepairPause {
     /// Until when to wait before the next repair; nothing when it may be done now.
     pub(super) fn until(&self, now: Instant) -> Option<Instant> {
         let last = self.last?;
