@@ -73,8 +73,8 @@ pub async fn follow(client: Client, watches: Watches, outlets: Outlets) {
                 event.is_ok_and(|event| inventory.namespaces(Change::from(&event, read_namespace))),
             () = wait(due), if due.is_some() => {
                 due = None;
-                if let Some(counts) = publish(&inventory, &outlets) {
-                    news.loaded(counts);
+                if let Some(states) = publish(&inventory, &outlets) {
+                    news.loaded(states);
                 }
                 false
             }
@@ -89,25 +89,18 @@ pub async fn follow(client: Client, watches: Watches, outlets: Outlets) {
     }
 }
 
-/// How many policies can be used, how many can't, and how many run on their last good version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    valid: usize,
-    broken: usize,
-    last_good: usize,
-}
-
 /// Says what was loaded, at most once a second.
 #[derive(Debug, Default)]
 struct News {
-    counts: Counts,
+    /// How many policies there are in each state ([`crate::policy::PolicySet::states`]).
+    states: [(&'static str, usize); 3],
     due: Option<Instant>,
     said: Option<Instant>,
 }
 
 impl News {
-    fn loaded(&mut self, counts: Counts) {
-        self.counts = counts;
+    fn loaded(&mut self, states: [(&'static str, usize); 3]) {
+        self.states = states;
         let now = Instant::now();
         let next = self.said.and_then(|said| said.checked_add(NEWS_PERIOD));
         self.due = Some(next.filter(|next| *next > now).unwrap_or(now));
@@ -116,7 +109,7 @@ impl News {
     fn say(&mut self) {
         self.due = None;
         self.said = Some(Instant::now());
-        let Counts { valid, broken, last_good } = self.counts;
+        let [(_, valid), (_, broken), (_, last_good)] = self.states;
         info!(valid, broken, last_good, "policies loaded");
     }
 }
@@ -143,15 +136,15 @@ fn read_conditions(object: &DynamicObject) -> Vec<StoredCondition> {
     stored.and_then(|conditions| Deserialize::deserialize(conditions).ok()).unwrap_or_default()
 }
 
-fn publish(inventory: &Inventory, outlets: &Outlets) -> Option<Counts> {
+/// Publishes what there is, once both lists are complete; how many policies there are in each state.
+fn publish(inventory: &Inventory, outlets: &Outlets) -> Option<[(&'static str, usize); 3]> {
     let (set, stored) = inventory.snapshot()?;
     let states = set.states();
     outlets.metrics.policies(&states);
     outlets.cell.store(set);
     outlets.stored.send_replace(Some(stored));
     outlets.condition.met();
-    let [(_, valid), (_, broken), (_, last_good)] = states;
-    Some(Counts { valid, broken, last_good })
+    Some(states)
 }
 
 async fn wait(until: Option<Instant>) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-
 use tracing::warn;
 
 use crate::cluster::collection::{Change, Collection, Named};
@@ -72,9 +71,7 @@ impl Inventory {
         let labels = namespaces.iter().map(|(name, namespace)| (name.clone(), namespace.labels.clone())).collect();
         Some((PolicySet::new(entries, labels), policies.values().cloned().collect()))
     }
-}
 
-impl Inventory {
     fn remember(&mut self, policy: StoredPolicy) -> StoredPolicy {
         let version = Version { uid: policy.uid.clone(), generation: Some(policy.generation) };
         let entry = self.history.take(version, policy.entry);
