@@ -32,8 +32,7 @@ pub fn condition(input: &[u8]) {
     let predicate_type = "https://example.org/predicate".to_owned();
     let statement = serde_json::json!({"predicateType": predicate_type, "predicate": predicate});
     let signer = Signatory::Key("a key".to_owned());
-    let conditions = [condition];
-    let answer = || conditions[0].check(&Facts::new(&conditions, &statement, &evidence::image(), &signer, "ci"));
+    let answer = || condition.check(&Facts::new(&statement, &evidence::image(), &signer, "ci"), &|| false);
     let first = answer();
     assert_eq!(first, answer());
     if let Err(Refusal::Refused(text) | Refusal::Failed(text)) = first {

@@ -4,14 +4,24 @@
 //! statement was signed by somebody the policy names, and is bounded all the same: a condition that can't be evaluated within
 //! its budget fails, and a condition that fails never accepts.
 
+mod builtins;
 mod cel;
-mod cost;
+mod comprehension;
+mod containers;
+mod functions;
+mod interpreter;
+mod library;
 pub mod limits;
+mod meter;
+mod number;
+mod pattern;
 #[cfg(feature = "rego")]
 mod rego;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod text;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,12 +72,11 @@ pub enum Refusal {
     Failed(String),
 }
 
-/// What conditions may look at: `predicate`, `statement`, `image` and `signer`, made once for all conditions of a statement.
-/// What none of them names is left out: statements are long.
-pub struct Facts {
-    cel: cel::Variables,
-    #[cfg(feature = "rego")]
-    document: Value,
+/// What conditions may look at: `predicate`, `statement`, `image` and `signer`. The statement is not copied: it may be long.
+pub struct Facts<'s> {
+    statement: &'s Value,
+    image: Value,
+    signer: Value,
 }
 
 impl Condition {
@@ -89,16 +98,16 @@ impl Condition {
         &self.source
     }
 
-    /// Whether the condition holds.
-    pub fn check(&self, facts: &Facts) -> Result<(), Refusal> {
+    /// Whether the condition holds. It is asked now and then whether anybody still waits for the answer.
+    pub fn check(&self, facts: &Facts<'_>, is_abandoned: &dyn Fn() -> bool) -> Result<(), Refusal> {
         let said: Vec<String> = match &self.program {
-            Program::Cel(expression) => match expression.evaluate(&facts.cel) {
+            Program::Cel(expression) => match expression.evaluate(&facts.variables(), is_abandoned) {
                 Ok(true) => return Ok(()),
                 Ok(false) => Vec::new(),
                 Err(problem) => return Err(Refusal::Failed(format!("condition {}: {problem}", self.shown()))),
             },
             #[cfg(feature = "rego")]
-            Program::Rego(module) => match module.denials(&facts.document) {
+            Program::Rego(module) => match module.denials(&facts.document()) {
                 Ok(denials) if denials.is_empty() => return Ok(()),
                 Ok(denials) => denials,
                 Err(problem) => return Err(Refusal::Failed(format!("condition {}: {problem}", self.shown()))),
@@ -112,29 +121,14 @@ impl Condition {
         Err(Refusal::Refused(told))
     }
 
-    /// Whether it looks at this variable.
-    fn names(&self, variable: &str) -> bool {
-        match &self.program {
-            Program::Cel(expression) => expression.names(variable),
-            #[cfg(feature = "rego")]
-            Program::Rego(_) => true,
-        }
-    }
-
     fn shown(&self) -> String {
         foreign(self.source.trim())
     }
 }
 
-impl Facts {
-    /// What these conditions want to know of a verified statement about an image, and of who made it.
-    pub fn new(
-        conditions: &[Condition],
-        statement: &Value,
-        image: &PinnedImage,
-        signer: &Signatory,
-        authority: &str,
-    ) -> Self {
+impl<'s> Facts<'s> {
+    /// A verified statement about an image, and who made it.
+    pub fn new(statement: &'s Value, image: &PinnedImage, signer: &Signatory, authority: &str) -> Self {
         let repository = image.repository();
         let signer = match signer {
             Signatory::Key(key) => json!({"kind": "key", "authority": authority, "key": key}),
@@ -156,21 +150,23 @@ impl Facts {
             "repository": repository.to_string(),
             "digest": image.digest().to_string(),
         });
-        let predicate = statement.get("predicate").unwrap_or(&Value::Null);
-        Self::of(conditions, [predicate, statement, &image, &signer])
+        Self { statement, image, signer }
     }
 
-    /// The values stand in the order of the variables.
-    fn of(conditions: &[Condition], values: [&Value; cel::VARIABLES.len()]) -> Self {
-        let named = || {
-            let all = cel::VARIABLES.into_iter().zip(values);
-            all.filter(|(variable, _)| conditions.iter().any(|condition| condition.names(variable)))
-        };
-        Self {
-            cel: cel::Variables::of(named()),
-            #[cfg(feature = "rego")]
-            document: named().map(|(variable, value)| (variable.to_owned(), value.clone())).collect(),
-        }
+    fn variables(&self) -> [(&'static str, &Value); cel::VARIABLES.len()] {
+        let predicate = self.statement.get("predicate").unwrap_or(&Value::Null);
+        let [named_predicate, named_statement, named_image, named_signer] = cel::VARIABLES;
+        [
+            (named_predicate, predicate),
+            (named_statement, self.statement),
+            (named_image, &self.image),
+            (named_signer, &self.signer),
+        ]
+    }
+
+    #[cfg(feature = "rego")]
+    fn document(&self) -> Value {
+        self.variables().into_iter().map(|(variable, value)| (variable.to_owned(), value.clone())).collect()
     }
 }
 
@@ -198,7 +194,7 @@ impl fmt::Debug for Condition {
     }
 }
 
-impl fmt::Debug for Facts {
+impl fmt::Debug for Facts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Facts")
     }

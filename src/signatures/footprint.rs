@@ -12,9 +12,6 @@ use crate::domain::json_size::JsonSize;
 /// How often the bytes of a statement are there at once while it is verified: decoded, as the statement, as the message that was
 /// signed, and as the crate's copies of the first and the last.
 const COPIES: usize = 5;
-/// How often a statement is there as a tree at once: as it was read, and as the facts that conditions see. The `sigstore` crate
-/// reads it too, and has dropped its own by then.
-const TREES: usize = 2;
 /// A candidate up to this size is not looked at: it counts as the worst of its size.
 const SMALL: usize = 4 << 10;
 /// What the worst of them takes.
@@ -49,7 +46,8 @@ pub fn footprint(candidate: &Candidate) -> usize {
     };
     // What can't be decoded is not read any further either.
     let statement = envelope.and_then(|envelope| STANDARD.decode(envelope.payload.as_bytes()).ok()).unwrap_or_default();
-    let trees = JsonSize::of(&statement).tree().saturating_mul(TREES);
+    // As a tree the statement is there once: conditions look at it where it is, and the `sigstore` crate has dropped its own.
+    let tree = JsonSize::of(&statement).tree();
     let copies = statement.len().saturating_mul(COPIES);
-    JsonSize::of(bytes).tree().saturating_add(copies).saturating_add(trees)
+    JsonSize::of(bytes).tree().saturating_add(copies).saturating_add(tree)
 }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Finding, ImageReference, ReferenceError, Rejection, Repository, Unavailable};
+use crate::policy::condition::limits::MAX_EVALUATIONS;
 use crate::policy::{
     Basis, Defaults, Governing, ImageVerdict, LabelsNeeded, Mode, PolicyCell, PolicySet, Report, govern,
 };
@@ -76,14 +77,14 @@ impl<R: Registry, K: Keychain> Engine<R, K> {
     /// An engine over its ports and the cells that hold the policies and the trusted roots. It knows no labels but those in
     /// the set of policies.
     pub fn new(registry: R, keychain: K, policies: PolicyCell, roots: RootsCell, defaults: Defaults) -> Self {
-        let turns = || Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
-        let (processors, conditions) = (turns(), turns());
+        let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
+        let conditions = Arc::new(Semaphore::new(MAX_EVALUATIONS));
         let documents = Arc::new(Semaphore::new(DOCUMENT_MEMORY.div_euclid(DOCUMENT_UNIT)));
         let namespaces = Arc::new(Unknown);
         Self { registry, keychain, policies, roots, defaults, namespaces, processors, conditions, documents }
     }
 
-    /// The same, with so many conditions evaluated at once instead of one a processor.
+    /// The same, with so many conditions evaluated at once.
     #[must_use]
     pub fn with_condition_turns(self, turns: usize) -> Self {
         Self { conditions: Arc::new(Semaphore::new(turns)), ..self }

@@ -1,39 +1,28 @@
-//! Expressions in CEL (cel-spec), with the functions that Kubernetes adds.
-//!
-//! The interpreter has no budget of its own, so there are three bounds: on the text before it is parsed, on the shape of the
-//! expression when the policy is read, and on the work that a statement of this size could cause before it is evaluated
-//! ([`super::cost`]).
+//! Expressions in CEL (cel-spec), with the functions that Kubernetes adds: read and checked when a policy is read, evaluated by
+//! [`super::interpreter`].
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::LazyLock;
 use std::thread;
 
-use kube_cel::KubeCelExt as _;
-use kube_cel::cel::objects::{Key, Map};
-use kube_cel::cel::{Context, ExecutionError, ParseErrors, Program, Value as Cel};
+use kube_cel::cel::parser::Parser;
+use kube_cel::cel::{IdedExpr, ParseErrors};
 use serde_json::Value;
 
-use super::cost::{self, Shape, Size};
-use super::limits::{MAX_COMPREHENSIONS, MAX_DEPTH, PARSER_STACK};
-use super::{ConditionError, text};
+use super::interpreter::Interpreter;
+use super::limits::{MAX_DEPTH, PARSER_STACK};
+use super::meter::{Halt, Meter};
+use super::pattern::{Patterns, Searches};
+use super::shape::{self, Shape};
+use super::{ConditionError, functions, text};
 use crate::domain::text::foreign;
 
 /// What an expression may name.
 pub(super) const VARIABLES: [&str; 4] = ["predicate", "statement", "image", "signer"];
-/// What an expression may call.
-static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| Context::default().with_all());
+
 /// An expression that was checked.
 pub(super) struct Expression {
-    program: Program,
-    shape: Shape,
-}
-
-/// The variables as the interpreter wants them, with the functions.
-pub(super) struct Variables {
-    /// Nothing where the interpreter does not take them.
-    context: Option<Context<'static>>,
-    size: Size,
+    tree: IdedExpr,
+    patterns: Patterns,
 }
 
 impl Expression {
@@ -41,30 +30,36 @@ impl Expression {
     /// 2. It parses.
     /// 3. Its tree is not too deep.
     /// 4. It names only variables and functions that exist, and its answer can be true or false.
-    /// 5. Comprehensions are nested at most twice, patterns are written out, and nothing in it makes large from small.
+    /// 5. Regular expressions are written out, and not too large.
     pub(super) fn compile(source: &str) -> Result<Self, ConditionError> {
         // 1.
         text::check(source)?;
         // 2. and 3.
-        let (program, shape) = parse(source)?;
-        // 4. and 5.
+        let (tree, shape) = parse(source)?;
+        // 4.
         check_shape(source, &shape)?;
-        Ok(Self { program, shape })
-    }
-
-    /// Whether it looks at this variable.
-    pub(super) fn names(&self, variable: &str) -> bool {
-        self.shape.variables.contains(variable)
+        // 5.
+        if shape.has_open_pattern {
+            return Err(ConditionError::at(source, 0, "a regular expression is not written out as a text"));
+        }
+        let patterns = Patterns::compile(&shape.patterns).map_err(|problem| ConditionError::at(source, 0, problem))?;
+        Ok(Self { tree, patterns })
     }
 
     /// The answer, or why there is none.
-    pub(super) fn evaluate(&self, variables: &Variables) -> Result<bool, String> {
-        self.shape.affords(variables.size)?;
-        let Some(context) = &variables.context else { return Err("the statement can't be read".to_owned()) };
-        match catch_unwind(AssertUnwindSafe(|| self.program.execute(context))) {
-            Ok(Ok(Cel::Bool(answer))) => Ok(answer),
-            Ok(Ok(other)) => Err(format!("it answers a {}, expected true or false", other.type_of())),
-            Ok(Err(error)) => Err(explain(&error)),
+    pub(super) fn evaluate(
+        &self,
+        variables: &[(&'static str, &Value)],
+        is_abandoned: &dyn Fn() -> bool,
+    ) -> Result<bool, String> {
+        let meter = Meter::new(is_abandoned);
+        let interpreter = Interpreter { variables, searches: Searches::new(&self.patterns), meter: &meter };
+        let answer = catch_unwind(AssertUnwindSafe(|| interpreter.evaluate(&self.tree, None)?.as_bool()));
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Halt::Fault(problem))) => Err(problem),
+            Ok(Err(Halt::Expensive(problem))) => Err(format!("it is too expensive: {problem}")),
+            Ok(Err(Halt::Abandoned)) => Err("it was stopped, since nobody waits for the answer any more".to_owned()),
             Err(_) => Err("it can't be evaluated".to_owned()),
         }
     }
@@ -72,15 +67,16 @@ impl Expression {
 
 /// Parses and checks on a thread of its own: neither the text nor the tree can be too deep for its stack, whatever the check of
 /// the text has missed. A tree that leaves it is not too deep for any stack.
-pub(super) fn parse(source: &str) -> Result<(Program, Shape), ConditionError> {
+pub(super) fn parse(source: &str) -> Result<(IdedExpr, Shape), ConditionError> {
     let fail = |problem: &str| ConditionError::at(source, 0, problem);
     thread::scope(|scope| {
         let parser = thread::Builder::new().name("parser".to_owned()).stack_size(PARSER_STACK);
         let parsing = parser.spawn_scoped(scope, || {
-            let program = Program::compile(source).map_err(|errors| syntax(&errors))?;
-            cost::check_depth(program.expression(), MAX_DEPTH).map_err(|problem| fail(&problem))?;
-            let shape = cost::shape(program.expression());
-            Ok((program, shape))
+            let parser = Parser::new().enable_optional_syntax(true);
+            let tree = parser.parse(source).map_err(|errors| syntax(&errors))?;
+            shape::check_depth(&tree, MAX_DEPTH).map_err(|problem| fail(&problem))?;
+            let shape = shape::shape(&tree);
+            Ok((tree, shape))
         });
         // A parser that panics on a text does not take the process along.
         parsing
@@ -105,65 +101,14 @@ fn check_shape(source: &str, shape: &Shape) -> Result<(), ConditionError> {
         let problem = format!("there is no variable {unknown}; expected {}", VARIABLES.join(", "));
         return Err(ConditionError::at(source, place(unknown), problem));
     }
-    if let Some(unknown) = shape.functions.iter().find(|name| !cost::is_function(name)) {
+    if let Some(unknown) = shape.functions.iter().find(|name| functions::find(name).is_none()) {
         return Err(ConditionError::at(source, place(unknown), format!("there is no function {unknown}")));
     }
-    if shape.comprehensions > MAX_COMPREHENSIONS {
-        let problem = format!(
-            "all, exists, map and filter are nested {} deep; at most {MAX_COMPREHENSIONS} are evaluated",
-            shape.comprehensions
-        );
-        return Err(ConditionError::at(source, 0, problem));
-    }
-    if let Some(problem) = shape.unbounded() {
-        return Err(ConditionError::at(source, 0, problem));
+    if shape.has_message {
+        return Err(ConditionError::at(source, place("{"), "messages can't be made here; write a map in braces"));
     }
     if !shape.may_be_boolean {
         return Err(ConditionError::at(source, 0, "the answer can't be true or false; compare it with something"));
     }
     Ok(())
-}
-
-fn explain(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::NoSuchKey(name) => {
-            format!("the statement has no field {}; guard it with has(...)", foreign(name))
-        }
-        error => foreign(&error.to_string()),
-    }
-}
-
-impl Variables {
-    /// Those of the variables that are there. Their size is that of the largest.
-    pub(super) fn of<'v>(values: impl IntoIterator<Item = (&'static str, &'v Value)>) -> Self {
-        let mut size = Size::default();
-        let context = catch_unwind(AssertUnwindSafe(|| {
-            let mut context = FUNCTIONS.new_inner_scope();
-            for (name, json) in values {
-                size = size.or(Size::of(json));
-                context.add_variable_from_value(name, value(json));
-            }
-            context
-        }));
-        Self { context: context.ok(), size }
-    }
-}
-
-/// JSON as CEL has it: whole numbers are `int`, so that they compare with the numbers that people write.
-fn value(json: &Value) -> Cel {
-    match json {
-        Value::Null => Cel::Null,
-        Value::Bool(bool) => Cel::Bool(*bool),
-        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(int), _, _) => Cel::Int(int),
-            (None, Some(uint), _) => Cel::UInt(uint),
-            (None, None, float) => Cel::Float(float.unwrap_or_default()),
-        },
-        Value::String(text) => Cel::String(text.clone().into()),
-        Value::Array(items) => Cel::List(items.iter().map(value).collect::<Vec<_>>().into()),
-        Value::Object(members) => {
-            let members = members.iter().map(|(name, member)| (Key::String(name.clone().into()), value(member)));
-            Cel::Map(Map { map: members.collect::<HashMap<_, _>>().into() })
-        }
-    }
 }

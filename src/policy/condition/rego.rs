@@ -1,16 +1,23 @@
 //! Modules in Rego (Open Policy Agent), by the `regorus` interpreter: `data.sealgate.deny` is the set of reasons not to accept.
 //!
-//! No functions that reach out (`http.send`, `opa.runtime`) are built in. There is no clock here, so a module is bounded by
-//! the depth of its own recursion alone: Rego is for people who write their own policies, and is off by default.
+//! No functions that reach out (`http.send`, `opa.runtime`) are built in. An evaluation is bounded in its time, not in its memory:
+//! Rego is for people who write their own policies, and is off by default.
 
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
+use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value as Rego};
 use serde_json::Value;
 
 use super::ConditionError;
 use crate::domain::text::foreign;
 
+/// Longest evaluation.
+const MAX_TIME: Duration = Duration::from_millis(500);
+/// After how many steps the interpreter looks at the clock.
+const STEPS_BETWEEN_LOOKS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1000);
 /// Longest module, in bytes.
 const MAX_MODULE: usize = 64 * 1024;
 /// What is asked for.
@@ -32,6 +39,8 @@ impl Module {
         let module =
             if has_package { source.to_owned() } else { format!("package sealgate\nimport rego.v1\n{source}") };
         let mut engine = Engine::new();
+        engine
+            .set_execution_timer_config(ExecutionTimerConfig { limit: MAX_TIME, check_interval: STEPS_BETWEEN_LOOKS });
         let package = catch_unwind(AssertUnwindSafe(|| engine.add_policy("condition.rego".to_owned(), module)))
             .map_err(|_| fail("can't be parsed".to_owned()))?
             .map_err(|e| fail(foreign(&e.to_string())))?;

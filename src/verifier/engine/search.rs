@@ -183,20 +183,24 @@ impl<'a> Search<'a> {
             Err(problem) => return self.unjudged(place, problem),
         };
         let image = self.image.clone();
+        // Gone as soon as nobody waits for the answer.
+        let waiting = Arc::new(());
+        let waits = Arc::downgrade(&waiting);
         let judge = move || {
+            let is_abandoned = || waits.strong_count() == 0;
             // Held until the last tree of the statement is gone.
             let _room: OwnedSemaphorePermit = room;
             let evaluate = |(result, judges): (Verified, &Vec<Judge>)| {
-                let answers = result
-                    .as_ref()
-                    .ok()
-                    .map(|signature| judges.iter().map(|judge| judge.answer(&image, signature)).collect::<Vec<_>>());
+                let answers = result.as_ref().ok().map(|signature| {
+                    judges.iter().map(|judge| judge.answer(&image, signature, &is_abandoned)).collect::<Vec<_>>()
+                });
                 (result, answers.unwrap_or_default())
             };
             results.into_iter().zip(&judges).map(evaluate).collect::<Vec<_>>()
         };
         // Conditions have turns of their own: whatever they take, signatures are verified.
         let results = if has_conditions { off_thread(&case.engine.conditions, judge).await } else { Ok(judge()) };
+        drop(waiting);
         let results = match results {
             Ok(results) => results,
             Err(problem) => return self.unjudged(place, problem),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::{IdentityPattern, PinnedImage, Rejection, Unavailable};
-use crate::policy::{AttestationDemand, Authority, Facts, Policy, Refusal, Stated, Trust};
+use crate::policy::{AttestationDemand, Authority, Condition, Facts, Policy, Refusal, Stated, Trust};
 use crate::signatures::{
     CertificateRoots, ContentDemand, Demand, LogRule, PublicKey, SignerDemand, TrustMaterial, TrustedRoots,
     VerifiedSignature,
@@ -209,10 +209,15 @@ impl Judge {
         self.0.as_ref().is_some_and(|(demanded, _)| !demanded.conditions.is_empty())
     }
 
-    /// May take its time: not for the threads that wait for registries.
-    pub(super) fn answer(&self, image: &PinnedImage, verified: &VerifiedSignature) -> Result<(), Rejection> {
+    /// May take its time: not for the threads that wait for registries. It is asked now and then whether anybody still waits.
+    pub(super) fn answer(
+        &self,
+        image: &PinnedImage,
+        verified: &VerifiedSignature,
+        is_abandoned: &dyn Fn() -> bool,
+    ) -> Result<(), Rejection> {
         match &self.0 {
-            Some((demanded, authority)) => judge(demanded, authority, image, verified),
+            Some((demanded, authority)) => judge(demanded, authority, image, verified, is_abandoned),
             None => Ok(()),
         }
     }
@@ -224,6 +229,7 @@ fn judge(
     authority: &str,
     image: &PinnedImage,
     verified: &VerifiedSignature,
+    is_abandoned: &dyn Fn() -> bool,
 ) -> Result<(), Rejection> {
     let Some(statement) = verified.statement() else {
         return Err(Rejection::Internal("an attestation was verified that states nothing"));
@@ -231,8 +237,10 @@ fn judge(
     if demanded.conditions.is_empty() {
         return Ok(());
     }
-    let facts = Facts::new(&demanded.conditions, &statement.document()?, image, verified.signer(), authority);
-    demanded.conditions.iter().try_for_each(|condition| condition.check(&facts)).map_err(|refusal| match refusal {
+    let document = statement.document()?;
+    let facts = Facts::new(&document, image, verified.signer(), authority);
+    let check = |condition: &Condition| condition.check(&facts, is_abandoned);
+    demanded.conditions.iter().try_for_each(check).map_err(|refusal| match refusal {
         Refusal::Refused(problem) => Rejection::AttestationRefused { name: demanded.name.to_string(), problem },
         Refusal::Failed(problem) => Rejection::AttestationUnjudged { name: demanded.name.to_string(), problem },
     })
