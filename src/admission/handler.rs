@@ -273,6 +273,7 @@ impl<R: Registry, K: Keychain> Admission<R, K> {
             dry_run = head.dry_run,
             answer,
             codes = codes.join(","),
+            details = details(&decision.findings),
             images,
             judged,
             pinned = decision.response.patch.len(),
@@ -291,6 +292,16 @@ impl Hook {
             Self::ValidateWorkloads => "validate-workloads",
         }
     }
+}
+
+/// What the answer leaves out.
+fn details(findings: &[(&'static str, Finding)]) -> Option<String> {
+    let detail = |(_, finding): &'_ (&'static str, Finding)| match finding {
+        Finding::Unavailable(cause) => cause.detail().map(str::to_owned),
+        Finding::Rejected(_) => None,
+    };
+    let details: BTreeSet<_> = findings.iter().filter_map(detail).collect();
+    (!details.is_empty()).then(|| details.into_iter().collect::<Vec<_>>().join("; "))
 }
 
 fn read(hook: Hook, body: &[u8], kinds: &KindTable) -> Result<(Head, Reading), Refusal> {

@@ -58,7 +58,7 @@ pub(super) fn refusal(rejection: &Rejection) -> Denial {
 
 /// A denial because an answer could not be had at all.
 pub(super) fn unavailable(cause: &Unavailable) -> Denial {
-    plain_denial(Finality::Unavailable, cause.code(), &cause.to_string())
+    plain_denial(Finality::Unavailable, cause.code(), &unavailable_words(cause))
 }
 
 fn plain_denial(finality: Finality, code: &str, text: &str) -> Denial {
@@ -201,7 +201,15 @@ fn reason(objection: &Objection<'_>) -> String {
 fn words(finding: &Finding) -> String {
     match finding {
         Finding::Rejected(rejection) => rejection.to_string(),
-        Finding::Unavailable(cause) => cause.to_string(),
+        Finding::Unavailable(cause) => unavailable_words(cause),
+    }
+}
+
+/// Details are for the log: an answer reaches whoever posted the review.
+fn unavailable_words(cause: &Unavailable) -> String {
+    match cause.detail() {
+        Some(_) => format!("{cause} (sealgate's log has the details)"),
+        None => cause.to_string(),
     }
 }
 
@@ -225,7 +233,7 @@ fn authority_says(authority: &AuthorityVerdict) -> Option<String> {
         AuthorityOutcome::Rejected(rejection) => {
             (rejection.to_string(), matches!(rejection, Rejection::IdentityMismatch(_)))
         }
-        AuthorityOutcome::Unavailable(cause) => (cause.to_string(), false),
+        AuthorityOutcome::Unavailable(cause) => (unavailable_words(cause), false),
         AuthorityOutcome::Verified(_) | AuthorityOutcome::Trusted => return None,
     };
     let (name, why) = (Foreign(&authority.name), one_line(&why, MAX_REASON));
@@ -242,7 +250,7 @@ fn attestation_says(attestation: &AttestationVerdict) -> Option<String> {
     let (finding, why) = match &attestation.outcome {
         AttestationOutcome::Satisfied(_) => return None,
         AttestationOutcome::Rejected(rejection) => (Some(rejection.class()), rejection.to_string()),
-        AttestationOutcome::Unavailable(cause) => (None, cause.to_string()),
+        AttestationOutcome::Unavailable(cause) => (None, unavailable_words(cause)),
     };
     let why = one_line(&why, MAX_REASON);
     if matches!(finding, Some(Class::Attestation | Class::PolicyError)) {

@@ -25,6 +25,7 @@ use crate::registry;
 use crate::server::{self, Certificate, Server, admin};
 use crate::signatures::RootsCell;
 use crate::telemetry::health::Condition;
+use crate::telemetry::log::Log;
 use crate::telemetry::{Health, Metrics, log};
 use crate::verifier::Engine;
 use crate::verifier::ports::{Keychain, Namespaces};
@@ -88,9 +89,10 @@ struct Process {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let Arguments { config, listen, admin_listen, log_level, linger, source, folder, cluster } = arguments;
     let config = wiring::config(config.as_deref())?;
-    start_log(&config, log_level.as_deref())?;
+    let (metrics, health) = (Metrics::new(), Health::default());
+    let _log = start_log(&config, log_level.as_deref(), metrics.clone())?;
     warn_of_plain_http(&config);
-    let (metrics, health, stop) = (Metrics::new(), Health::default(), stop_signal()?);
+    let stop = stop_signal()?;
     let started = health.condition("starting");
     let listener = bind(listen).await?;
     let admin = admin::serve(bind(admin_listen).await?, health.clone(), metrics.clone(), std::future::pending());
@@ -149,12 +151,12 @@ impl Process {
     }
 }
 
-fn start_log(config: &Config, level: Option<&str>) -> anyhow::Result<()> {
+fn start_log(config: &Config, level: Option<&str>, metrics: Metrics) -> anyhow::Result<Log> {
     let format = match config.log.format {
         LogFormat::Json => log::Format::Json,
         LogFormat::Plain => log::Format::Plain,
     };
-    Ok(log::init(level.unwrap_or(&config.log.level), format)?)
+    Ok(log::init(level.unwrap_or(&config.log.level), format, metrics)?)
 }
 
 fn warn_of_plain_http(config: &Config) {

@@ -29,6 +29,7 @@ pub struct Metrics {
     registry_requests: Family<RegistryLabels, Counter>,
     registry_seconds: Histogram,
     panics: Counter,
+    log_lines_dropped: Counter,
     shed: Family<ShedLabels, Counter>,
     unknown_image_fields: Counter,
     certificate_expiry: Gauge,
@@ -150,6 +151,12 @@ impl Metrics {
         );
         let panics = Counter::default();
         registry.register("panics", "Requests whose handler panicked; each was denied", panics.clone());
+        let log_lines_dropped = Counter::default();
+        registry.register(
+            "log_lines_dropped",
+            "Log lines that were not written: standard error was not read in time, or could not be written",
+            log_lines_dropped.clone(),
+        );
         let shed = Family::<ShedLabels, Counter>::default();
         registry.register(
             "shed",
@@ -201,6 +208,7 @@ impl Metrics {
             registry_requests,
             registry_seconds,
             panics,
+            log_lines_dropped,
             shed,
             unknown_image_fields,
             certificate_expiry,
@@ -241,8 +249,13 @@ impl Metrics {
         self.panics.inc();
     }
 
+    /// A line of the log was dropped.
+    pub fn log_line_dropped(&self) {
+        self.log_lines_dropped.inc();
+    }
+
     /// Something was refused to protect the process: `connections`, `evicted`, `admin-connections`, `admin-evicted`, `peer-reviews`,
-    /// `body-budget`, `body-size`, `slow-body`, `handshake`.
+    /// `body-budget`, `body-size`, `slow-body`, `handshake`, `client-certificate`.
     pub fn shed(&self, cause: &'static str) {
         self.shed.get_or_create(&ShedLabels { cause }).inc();
     }

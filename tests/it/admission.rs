@@ -5,6 +5,7 @@ mod corpora;
 mod docs;
 mod messages;
 mod protocol;
+mod strangers;
 mod tags;
 mod updates;
 pub(crate) mod world;

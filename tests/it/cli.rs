@@ -4,6 +4,8 @@
 mod failures;
 #[path = "cli/flags.rs"]
 mod flags;
+#[path = "cli/log.rs"]
+mod log;
 
 use std::fs;
 use std::io::Write as _;

@@ -5,14 +5,15 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
 /// Clock ticks a second in `/proc`, on every Linux that Rust supports.
@@ -38,13 +39,18 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// The memory that it may have.
     pub memory: Option<MemoryLimit>,
+    /// What is logged.
+    pub log_level: &'static str,
+    /// The log goes into a pipe instead of to standard error.
+    pub log_pipe: bool,
 }
 
 impl Launch {
     /// Starts `binary` over these documents, with the files in `folder`.
     pub fn new(binary: impl Into<PathBuf>, folder: impl Into<PathBuf>, policies: Vec<Value>) -> Self {
         let (binary, folder) = (binary.into(), folder.into());
-        Self { binary, folder, policies, config: json!({}), arguments: Vec::new(), memory: None }
+        let (config, arguments) = (json!({}), Vec::new());
+        Self { binary, folder, policies, config, arguments, memory: None, log_level: "warn", log_pipe: false }
     }
 
     /// These registries are asked over plain http, at any address.
@@ -69,6 +75,13 @@ impl Launch {
         self
     }
 
+    /// With every decision in the log, which goes into a pipe.
+    #[must_use]
+    pub fn log_pipe(mut self) -> Self {
+        (self.log_level, self.log_pipe) = ("info", true);
+        self
+    }
+
     /// Starts it, and waits until it is ready.
     pub fn start(&self) -> Sealgate {
         let _ = fs::remove_dir_all(&self.folder);
@@ -89,7 +102,7 @@ impl Launch {
         };
         let started = Instant::now();
         let child = command
-            .args(["serve", "--log-level", "warn", "--linger", "0", "--policies"])
+            .args(["serve", "--log-level", self.log_level, "--linger", "0", "--policies"])
             .arg(self.folder.join("policies"))
             .arg("--config")
             .arg(self.folder.join("config.yaml"))
@@ -97,17 +110,18 @@ impl Launch {
             .arg(&self.folder)
             .args(["--listen", &address.to_string(), "--admin-listen", &admin.to_string()])
             .args(&self.arguments)
-            .stderr(Stdio::inherit())
+            .stderr(if self.log_pipe { Stdio::piped() } else { Stdio::inherit() })
             .spawn()
             .unwrap();
-        let mut gate = Sealgate { child, address, admin, tls: None, ready: Duration::ZERO };
+        let ca = self.folder.join("ca.crt");
+        let mut gate = Sealgate { child, address, admin, tls: None, ca, ready: Duration::ZERO };
         while !gate.is_ready() {
             assert!(gate.exit().is_none(), "sealgate ended at its start");
             assert!(started.elapsed() < START, "sealgate does not become ready");
             thread::sleep(Duration::from_millis(1));
         }
         gate.ready = started.elapsed();
-        gate.tls = Some(client_config(&self.folder.join("ca.crt")));
+        gate.tls = Some(Arc::new(trusting(&gate.ca).with_no_client_auth()));
         gate
     }
 }
@@ -123,6 +137,7 @@ pub struct Sealgate {
     /// How long it took to become ready.
     pub ready: Duration,
     tls: Option<Arc<ClientConfig>>,
+    ca: PathBuf,
 }
 
 impl Sealgate {
@@ -154,6 +169,24 @@ impl Sealgate {
         let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
         Ok((status, body.to_owned()))
+    }
+
+    /// From now on this certificate is shown to the webhook port.
+    pub fn show(&mut self, certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) {
+        let config = trusting(&self.ca).with_client_auth_cert(vec![certificate], key);
+        self.tls = Some(Arc::new(config.unwrap()));
+    }
+
+    /// The end of the pipe that its log goes into, to be read.
+    pub fn log(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("started with a pipe, and not taken yet")
+    }
+
+    /// Tells it to stop, as the kubelet does, and waits until it has.
+    pub fn stop(&mut self) -> ExitStatus {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        self.child.wait().unwrap()
     }
 
     fn is_ready(&self) -> bool {
@@ -268,12 +301,12 @@ pub fn response(connection: &mut Client) -> io::Result<(String, Vec<u8>)> {
     }
 }
 
-fn client_config(ca: &Path) -> Arc<ClientConfig> {
+fn trusting(ca: &Path) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(tls.with_root_certificates(roots).with_no_client_auth())
+    tls.with_root_certificates(roots)
 }
 
 fn free_address() -> SocketAddr {

@@ -216,7 +216,10 @@ impl Reason {
     pub(super) fn new(finding: &Finding) -> Self {
         let message = match finding {
             Finding::Rejected(rejection) => rejection.to_string(),
-            Finding::Unavailable(cause) => cause.to_string(),
+            Finding::Unavailable(cause) => match cause.detail() {
+                Some(detail) => format!("{cause} ({detail})"),
+                None => cause.to_string(),
+            },
         };
         Self { code: finding.code(), message }
     }

@@ -107,7 +107,9 @@ fn net_07_a_blocked_address_is_told_by_its_kind_only() {
         ("no address", "special-purpose"),
     ] {
         let host = "registry.example".to_owned();
-        let told = Unavailable::AddressBlocked { host, address: address.to_owned() }.to_string();
+        let cause = Unavailable::AddressBlocked { host, address: address.to_owned() };
+        assert_eq!(cause.detail(), Some(address), "which is for the log");
+        let told = cause.to_string();
         assert!(told.starts_with(&format!("registry.example has a {kind} address, not a public one")), "{told}");
         assert!(!told.contains(address), "{told}");
     }

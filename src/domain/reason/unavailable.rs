@@ -15,7 +15,7 @@ pub enum Unavailable {
     AddressBlocked {
         /// The host.
         host: String,
-        /// The address that was refused. For the log: whoever is denied may not be meant to know it.
+        /// The address that was refused: a [detail](Self::detail).
         address: String,
     },
     /// The time for the whole answer is over.
@@ -165,6 +165,15 @@ impl Unavailable {
             Self::RegistryUnauthorized { .. } => "REGISTRY_UNAUTHORIZED",
             Self::RegistryUnreachable { .. } => "REGISTRY_UNREACHABLE",
             Self::TrustedRoot { .. } => "TRUSTED_ROOT_UNAVAILABLE",
+        }
+    }
+
+    /// What the words leave out, for the log and for whoever runs `sealgate verify`. Whoever posts a review may be anybody, and is
+    /// not told about an internal network.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::AddressBlocked { address, .. } => Some(address),
+            _ => None,
         }
     }
 

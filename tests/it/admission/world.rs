@@ -47,6 +47,9 @@ impl FakeRegistry {
     }
 }
 
+/// Where `registry.example/inside` is.
+pub(crate) const INSIDE_ADDRESS: &str = "10.7.8.9";
+
 /// The digest that a tag has in the registry.
 pub(crate) fn digest(image: &str) -> Digest {
     Digest::of(ImageReference::parse(image).unwrap().to_string().as_bytes())
@@ -67,6 +70,7 @@ impl Registry for FakeRegistry {
         match self.mood(image.repository()).as_str() {
             "gone" => Err(Fault::NotFound),
             "down" => Err(Fault::Unavailable(Unavailable::RegistryUnreachable { host, problem: "refused".into() })),
+            "inside" => Err(Fault::Unavailable(Unavailable::AddressBlocked { host, address: INSIDE_ADDRESS.into() })),
             "noisy" => Err(Fault::Unavailable(Unavailable::RegistryUnreachable {
                 host,
                 problem: sealgate::domain::text::foreign(&"\u{1b}[31m<b>%s\r\n".repeat(1024)),
@@ -208,10 +212,15 @@ impl World {
 
     /// What one webhook answers, checked against the rules for every answer (ADM-03).
     pub(crate) async fn ask(&self, hook: Hook, review: &Review) -> Outcome {
+        Outcome::read(hook, review, &self.answer(hook, review).await)
+    }
+
+    /// The bytes of the answer.
+    pub(crate) async fn answer(&self, hook: Hook, review: &Review) -> Vec<u8> {
         let deadline = Instant::now() + Duration::from_secs(5);
         let answer = self.admission.review(hook, review.bytes(), deadline).await;
         assert_eq!(answer.status, 200);
-        Outcome::read(hook, review, &answer.body)
+        answer.body
     }
 
     /// What `validate.pods` answers.
