@@ -9,12 +9,14 @@
 
 pub mod admin;
 mod body;
+mod client_certificates;
 mod connection;
 mod connection_limit;
 mod deadline;
 mod http1;
 mod lane;
 pub mod limits;
+mod peer_rate;
 mod routes;
 mod timeouts;
 mod tls;
@@ -33,6 +35,7 @@ use crate::admission::Reviewer;
 use crate::telemetry::Health;
 use crate::telemetry::Metrics;
 
+pub use client_certificates::{ClientAuthority, ClientAuthorityError};
 pub use tls::Certificate;
 
 use body::Budget;
@@ -40,7 +43,9 @@ use connection::Connections;
 use connection_limit::{Causes, ConnectionLimit, Peer, Slot};
 use deadline::Deadlines;
 use http1::{Http1, Phase};
+use peer_rate::PeerRates;
 use routes::Reviews;
+use tls::Tls;
 
 const CAUSES: Causes = Causes { full: "connections", evicted: "evicted" };
 /// Pause after a failed `accept`, such as when all file descriptors are in use.
@@ -58,6 +63,8 @@ pub struct Settings {
     pub body_budget: usize,
     /// `timeoutSeconds` of the webhooks.
     pub timeout: Duration,
+    /// Who may connect; nothing, and anybody may.
+    pub clients: Option<watch::Receiver<ClientAuthority>>,
     /// Whether TLS 1.2 is spoken too, with AEAD ciphers only.
     pub tls12: bool,
     /// How long the server goes on after it was told to stop, so that no Service names it any more.
@@ -72,6 +79,7 @@ impl Default for Settings {
             max_connections: limits::CONNECTIONS,
             body_budget: limits::REVIEWS_BYTES,
             timeout: Duration::from_secs(10),
+            clients: None,
             tls12: false,
             linger: Duration::from_secs(10),
             drain: Duration::from_secs(12),
@@ -104,8 +112,10 @@ impl Server {
             deadlines: Deadlines::new(settings.timeout),
             metrics: metrics.clone(),
         };
-        let tls = tls::acceptor(certificate.clone(), settings.tls12)?;
-        let limit = ConnectionLimit::new(settings.max_connections, CAUSES, metrics.clone());
+        let tls = Tls::new(certificate.clone(), settings.clients.clone(), settings.tls12)?;
+        // Whoever has a certificate is not a stranger.
+        let rates = settings.clients.is_none().then(PeerRates::default);
+        let limit = ConnectionLimit::new(settings.max_connections, CAUSES, rates, metrics.clone());
         let (phase, phases) = watch::channel(Phase::Serve);
         let http = Http1 { router: routes::router(reviews), metrics, phases };
         let connections = Arc::new(Connections { tls, http });

@@ -1,5 +1,6 @@
 //! `sealgate serve`: the admission server, with policies from the cluster or from a folder.
 
+mod clients;
 mod cluster;
 mod folder;
 mod roots;
@@ -22,7 +23,7 @@ use crate::config::{Config, LogFormat};
 use crate::keychain::DockerConfigFile;
 use crate::policy::PolicyCell;
 use crate::registry;
-use crate::server::{self, Certificate, Server, admin};
+use crate::server::{self, Certificate, ClientAuthority, Server, admin};
 use crate::signatures::RootsCell;
 use crate::telemetry::health::Condition;
 use crate::telemetry::log::Log;
@@ -49,6 +50,8 @@ pub(super) struct Arguments {
     /// Seconds to keep serving after the signal to stop, while the cluster learns of it; 0 without a cluster
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=60))]
     linger: Option<u64>,
+    #[command(flatten)]
+    clients: clients::Arguments,
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
@@ -82,23 +85,25 @@ struct Process {
     policies: PolicyCell,
     roots: RootsCell,
     listener: TcpListener,
+    clients: Option<watch::Receiver<ClientAuthority>>,
     linger: Option<u64>,
     stop: watch::Receiver<bool>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
-    let Arguments { config, listen, admin_listen, log_level, linger, source, folder, cluster } = arguments;
+    let Arguments { config, listen, admin_listen, log_level, linger, clients, source, folder, cluster } = arguments;
     let config = wiring::config(config.as_deref())?;
     let (metrics, health) = (Metrics::new(), Health::default());
     let _log = start_log(&config, log_level.as_deref(), metrics.clone())?;
     warn_of_plain_http(&config);
     let stop = stop_signal()?;
+    let clients = clients::follow(clients)?;
     let started = health.condition("starting");
     let listener = bind(listen).await?;
     let admin = admin::serve(bind(admin_listen).await?, health.clone(), metrics.clone(), std::future::pending());
     info!(version = env!("CARGO_PKG_VERSION"), webhook = %listen, admin = %admin_listen, "starting");
     let (policies, roots) = (PolicyCell::default(), RootsCell::default());
-    let process = Process { config, metrics, health, started, policies, roots, listener, linger, stop };
+    let process = Process { config, metrics, health, started, policies, roots, listener, clients, linger, stop };
     let service = async move {
         match source.policies {
             Some(path) => folder::serve(process, folder, path).await,
@@ -140,6 +145,7 @@ impl Process {
             max_connections: self.config.limits.max_connections,
             body_budget: self.config.limits.body_budget_bytes,
             timeout: Duration::from_secs(self.config.webhook.timeout_seconds.into()),
+            clients: self.clients,
             linger: self.linger.map_or(linger, Duration::from_secs),
             ..server::Settings::default()
         };

@@ -26,7 +26,7 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until `stop` is there.
 pub async fn serve(listener: TcpListener, health: Health, metrics: Metrics, stop: impl Future<Output = ()>) {
-    let limit = ConnectionLimit::new(ADMIN_CONNECTIONS, CAUSES, metrics.clone());
+    let limit = ConnectionLimit::new(ADMIN_CONNECTIONS, CAUSES, None, metrics.clone());
     // It ends together with this function, and then connections close when they are idle.
     let (_phase, phases) = watch::channel(Phase::Serve);
     let http = Http1 { router: router(health, metrics.clone()), metrics, phases };

@@ -1,21 +1,23 @@
 //! One connection of the webhook port: the handshake, then HTTP.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use super::connection_limit::Slot;
 use super::http1::Http1;
+use super::tls::Tls;
 
 /// For a TLS handshake, from the moment that the connection is there.
 const HANDSHAKE: Duration = Duration::from_secs(4);
 
 /// What all connections share.
 pub(super) struct Connections {
-    pub(super) tls: TlsAcceptor,
+    pub(super) tls: Tls,
     pub(super) http: Http1,
 }
 
@@ -24,14 +26,25 @@ impl Connections {
     pub(super) async fn serve(&self, socket: TcpStream, slot: Slot) {
         // Answers are small and complete; waiting for more to send would only delay them. Without it they still arrive.
         let _ = socket.set_nodelay(true);
+        let acceptor = match self.tls.acceptor() {
+            Ok(acceptor) => acceptor,
+            Err(error) => return tracing::error!(%error, "the TLS settings can't be used any more"),
+        };
         let stream = tokio::select! {
             biased;
             () = slot.evicted() => return,
-            stream = timeout(HANDSHAKE, self.tls.accept(socket)) => stream,
+            stream = timeout(HANDSHAKE, acceptor.accept(socket)) => stream,
         };
         match stream {
             Ok(Ok(stream)) => self.http.serve(stream, &Arc::new(slot)).await,
+            Ok(Err(error)) if is_of_certificate(&error) => self.http.metrics.shed("client-certificate"),
             _ => self.http.metrics.shed("handshake"),
         }
     }
+}
+
+/// Whether the peer had no certificate, or not one that counts.
+fn is_of_certificate(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(error, Some(Error::NoCertificatesPresented | Error::InvalidCertificate(_)))
 }

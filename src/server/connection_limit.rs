@@ -11,22 +11,26 @@
 //! 3. Reviews that are being answered are never cut off. Instead one peer may have at most four times as many as there are
 //!    connections without one (a dynamic threshold). One peer alone has four fifths of all; two have four ninths each; some are always
 //!    left for whoever comes next. A review beyond that waits for its turn, until its deadline.
+//! 4. Where anybody may ask, a peer may begin no more reviews than its [rate](super::peer_rate) while reviews of other peers are
+//!    being answered. Those beyond it wait too.
 //!
 //! A peer is an IPv4 address or an IPv6 network of 64 bits: whoever has one address there has all of them. The kubelet is told
 //! from others in the same way: its probes come from the address of the node.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::future::pending;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::telemetry::Metrics;
 
+use super::peer_rate::PeerRates;
 use super::timeouts::Activity;
 
 /// How long a connection must have waited before it gives way to a peer that holds more.
@@ -78,6 +82,8 @@ struct State {
     connections: HashMap<u64, Entry>,
     peers: HashMap<Peer, Held>,
     reviews: usize,
+    /// How many reviews each peer may begin, where that is limited.
+    rates: Option<PeerRates>,
 }
 
 #[derive(Debug)]
@@ -112,8 +118,9 @@ pub(super) struct Turn(Arc<Slot>);
 
 impl ConnectionLimit {
     /// A port for this many connections.
-    pub(super) fn new(max: usize, causes: Causes, metrics: Metrics) -> Self {
-        Self(Arc::new(Shared { max, causes, metrics, state: Mutex::default(), answered: Notify::new() }))
+    pub(super) fn new(max: usize, causes: Causes, rates: Option<PeerRates>, metrics: Metrics) -> Self {
+        let state = Mutex::new(State { rates, ..State::default() });
+        Self(Arc::new(Shared { max, causes, metrics, state, answered: Notify::new() }))
     }
 
     /// A place for a connection from this address, which may be that of another connection; nothing where none can give way.
@@ -202,24 +209,45 @@ impl Slot {
         loop {
             let mut answered = pin!(self.limit.0.answered.notified());
             answered.as_mut().enable();
-            if let Some(turn) = self.try_turn() {
-                return turn;
+            let token_at = match self.try_turn() {
+                Ok(turn) => return turn,
+                Err(token_at) => token_at,
+            };
+            let token = async {
+                match token_at {
+                    Some(time) => sleep_until(time).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = answered => {}
+                () = token => {}
             }
-            answered.await;
         }
     }
 
-    fn try_turn(self: &Arc<Self>) -> Option<Turn> {
+    /// Fails until another review has been answered, or with the time at which the peer has a token again.
+    fn try_turn(self: &Arc<Self>) -> Result<Turn, Option<Instant>> {
         let mut state = self.limit.lock();
+        let (now, held) = (Instant::now(), state.held(self.peer));
         let free = self.limit.0.max.saturating_sub(state.reviews);
-        if state.held(self.peer).reviews >= free.saturating_mul(REVIEWS_PER_FREE) {
-            return None;
+        if held.reviews >= free.saturating_mul(REVIEWS_PER_FREE) {
+            return Err(None);
+        }
+        let is_alone = state.reviews == held.reviews;
+        if let Some(token_at) = state.rates.as_ref().and_then(|rates| rates.wait(self.peer, now))
+            && !is_alone
+        {
+            return Err(Some(token_at));
         }
         // A connection that was evicted meanwhile ends before it is asked again.
-        state.connections.get_mut(&self.id)?.review = true;
+        state.connections.get_mut(&self.id).ok_or(None)?.review = true;
         state.reviews = state.reviews.saturating_add(1);
         state.change(self.peer, |held| held.reviews = held.reviews.saturating_add(1));
-        Some(Turn(Arc::clone(self)))
+        if let Some(rates) = &mut state.rates {
+            rates.take(self.peer, now);
+        }
+        Ok(Turn(Arc::clone(self)))
     }
 }
 

@@ -22,3 +22,9 @@ pub const REVIEWS_BYTES: usize = 32 << 20;
 pub const BODY_WINDOW_BYTES: usize = 32 << 10;
 /// How long a body may take for [`BODY_WINDOW_BYTES`].
 pub const BODY_WINDOW: Duration = Duration::from_secs(2);
+/// Reviews a second that one peer may begin while reviews of others are being answered. Two webhooks a pod: 100 pods a second.
+pub const PEER_RATE: u32 = 200;
+/// Reviews that it may begin at once.
+pub const PEER_BURST: u32 = 1000;
+/// Peers whose rate is kept.
+pub const PEERS: usize = 4096;

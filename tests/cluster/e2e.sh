@@ -15,7 +15,7 @@ fi
 trap '"$HERE/down.sh" wipe' EXIT
 "$HERE/down.sh" wipe
 "$HERE/up.sh" api
-cargo test --locked --test e2e
+SEALGATE_E2E_CLIENT_CA=$PKI/ca.crt cargo test --locked --test e2e -- --include-ignored
 "$HERE/down.sh" wipe
 "$HERE/chart-test.sh" helm
 "$HERE/chart-test.sh" helm4

@@ -54,6 +54,22 @@ container_runtime() {
   start containerd containerd -c "$STATE/conf/containerd.toml"
 }
 
+webhook_clients() { # the certificate that the API server shows to every webhook
+  cat >"$STATE/admission.yaml" <<ADMISSION
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+$(for plugin in MutatingAdmissionWebhook ValidatingAdmissionWebhook; do
+    echo "  - {name: $plugin, configuration: {apiVersion: apiserver.config.k8s.io/v1, kind: WebhookAdmissionConfiguration, kubeConfigFile: $STATE/webhooks.kubeconfig}}"
+  done)
+ADMISSION
+  cat >"$STATE/webhooks.kubeconfig" <<KUBECONFIG
+apiVersion: v1
+kind: Config
+users: [{name: "*", user: {client-certificate: "$PKI/apiserver-kubelet-client.crt", client-key: "$PKI/apiserver-kubelet-client.key"}}]
+KUBECONFIG
+}
+
 control_plane() {
   local listen=$1 advertise=$2 port
   for port in 2379 5000 5001 6443; do
@@ -65,10 +81,11 @@ control_plane() {
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379
   wait_for in_cluster curl -fsm 2 http://127.0.0.1:2379/health
   say etcd
+  webhook_clients
   # shellcheck disable=SC2086 # APISERVER_EXTRA is several flags
   start apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
     --advertise-address="$advertise" --service-cluster-ip-range=10.96.0.0/16 --allow-privileged=true \
-    --authorization-mode=Node,RBAC --profiling=false \
+    --authorization-mode=Node,RBAC --profiling=false --admission-control-config-file="$STATE/admission.yaml" \
     --client-ca-file="$PKI/ca.crt" --tls-cert-file="$PKI/apiserver.crt" --tls-private-key-file="$PKI/apiserver.key" \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$PKI/sa.pub" \
     --service-account-signing-key-file="$PKI/sa.key" --kubelet-preferred-address-types=InternalIP \

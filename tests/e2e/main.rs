@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `KUBECONFIG` | the cluster, as an admin; one that has policies of others is refused | |
 //! | `SEALGATE_E2E_HOST` | the name by which the API server reaches this machine, such as a container engine's gateway | `localhost` |
+//! | `SEALGATE_E2E_CLIENT_CA` | the CA of the certificate that the API server shows to webhooks, for the tests that `--include-ignored` adds | |
 //! | `SEALGATE_E2E_LISTEN` | the address on which the gate listens | `SEALGATE_E2E_HOST` where that is an address, else `127.0.0.1` |
 
 #![allow(
@@ -26,6 +27,7 @@
 mod support;
 
 mod certificates;
+mod client_certificates;
 mod keyless;
 mod pods;
 mod policies;

@@ -32,6 +32,7 @@ pub(crate) struct World {
     gate: Option<Child>,
     files: PathBuf,
     ports: (u16, u16),
+    arguments: Vec<String>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -43,6 +44,11 @@ impl World {
 
     /// The same with further settings.
     pub(crate) fn with(name: &str, settings: &Value) -> Self {
+        Self::with_arguments(name, settings, &[])
+    }
+
+    /// The same with further settings and arguments.
+    pub(crate) fn with_arguments(name: &str, settings: &Value, arguments: &[&str]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         need("kubectl");
         need("helm");
@@ -58,6 +64,7 @@ impl World {
             gate: None,
             files,
             ports: (free_port(listen_address()), free_port(IpAddr::V4(Ipv4Addr::LOCALHOST))),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
             _turn: turn,
         };
         world.clean();
@@ -149,6 +156,7 @@ impl World {
             .args(["--tls-secret", &format!("{name}-tls"), "--service-port", &self.ports.0.to_string()])
             .args(["--listen", &SocketAddr::new(listen_address(), self.ports.0).to_string(), "--linger", "0"])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.ports.1)])
+            .args(&self.arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -21,6 +21,7 @@ config:
 pullSecrets: {namespaces: [apps, shop], cluster: true}
 registryCAs: {example.pem: "-----BEGIN CERTIFICATE-----"}
 dockerConfigSecret: regcred
+webhook: {clientCA: {configMap: api-server-clients, key: clients.pem}, clientNames: [kube-apiserver]}
 trustedRootCache: {emptyDir: {sizeLimit: 64Mi}}
 image: {digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", pullSecrets: [{name: own}]}
 replicas: 3
@@ -46,6 +47,7 @@ const COMBINATIONS: &[&str] = &[
     "pullSecrets: {namespaces: [apps]}",
     "{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {refresh: false}}}",
     "networkPolicy: {enabled: true}",
+    "webhook: {clientCA: {secret: api-server-clients}}",
     "config: null",
     "priorityClassName: my-own",
     "{replicas: 1, podDisruptionBudget: {enabled: false}, topologySpread: false}",
@@ -173,6 +175,29 @@ fn cfg_13_the_token_is_bound_and_short_lived() {
 }
 
 #[test]
+fn net_16_client_certificates_are_demanded_where_the_values_say() {
+    let demands = |values: &str| -> (Vec<String>, Value) {
+        let pod = &gate(values)["template"]["spec"];
+        let arguments = strings(&pod["containers"][0]["args"]).into_iter();
+        let arguments = arguments.filter(|argument| argument.starts_with("--client-")).map(str::to_owned).collect();
+        let mut sources = pod["volumes"][0]["projected"]["sources"].as_array().unwrap().iter();
+        let source = sources.find(|source| source.to_string().contains("client-ca"));
+        (arguments, source.cloned().unwrap_or_default())
+    };
+    assert_eq!(demands("{}"), (vec![], Value::Null));
+    let file = "--client-ca=/etc/sealgate/client-ca/ca.crt".to_owned();
+    for kind in ["configMap", "secret"] {
+        let (arguments, source) = demands(&format!("webhook: {{clientCA: {{{kind}: clients}}}}"));
+        assert_eq!(arguments, std::slice::from_ref(&file));
+        let items = serde_json::json!([{"key": "ca.crt", "path": "client-ca/ca.crt"}]);
+        assert_eq!(source, serde_json::json!({kind: {"name": "clients", "items": items}}));
+    }
+    let (arguments, source) = demands(EVERYTHING);
+    assert_eq!(arguments, [file, "--client-name=kube-apiserver".into()]);
+    assert_eq!(source["configMap"]["items"][0]["key"], "clients.pem");
+}
+
+#[test]
 fn shared_namespaces_are_refused() {
     for helm in HELMS {
         for namespace in ["default", "kube-public", "kube-system"] {
@@ -190,6 +215,16 @@ fn values_that_could_not_have_their_effect_are_refused_in_words() {
     for (wrong, words, right) in [
         ("image: {repository: ''}", "image.repository is not set", "image: {repository: registry.example.com/own}"),
         ("config: {pullSecrets: {cluster: true}}", "set the value pullSecrets", "pullSecrets: {cluster: true}"),
+        (
+            "webhook: {clientCA: {configMap: a, secret: b}}",
+            "set configMap or secret, not both",
+            "webhook: {clientCA: {configMap: a}}",
+        ),
+        (
+            "webhook: {clientNames: [a]}",
+            "no effect without webhook.clientCA",
+            "webhook: {clientNames: [a], clientCA: {secret: b}}",
+        ),
         ("config: {dockerConfigFile: /x}", "set the value dockerConfigSecret", "dockerConfigSecret: x"),
         (
             "config: {trustedRoots: {cacheDir: /x}}",

@@ -1,5 +1,7 @@
 //! The program as a person runs it: answers, exit codes, generated pages, start and stop.
 
+#[path = "cli/client_ca.rs"]
+mod client_ca;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/flags.rs"]

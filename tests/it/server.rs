@@ -1,6 +1,7 @@
 //! The webhook port and the admin port, over real sockets on loopback.
 
 mod client;
+mod client_certificates;
 mod connections;
 
 use std::sync::{Arc, Mutex};

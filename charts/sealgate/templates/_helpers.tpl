@@ -31,6 +31,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- toYaml $config }}
 {{- end }}
 
+{{/* Where the CA of client certificates is, as a source of a projected volume; empty where none is demanded. */}}
+{{- define "sealgate.clientCA" -}}
+{{- $ca := .Values.webhook.clientCA }}
+{{- if or $ca.configMap $ca.secret -}}
+- {{ ternary "configMap" "secret" (not (empty $ca.configMap)) }}:
+    name: {{ $ca.configMap | default $ca.secret }}
+    items:
+      - key: {{ $ca.key }}
+        path: client-ca/ca.crt
+{{- end }}
+{{- end }}
+
 {{/* The bytes of a quantity such as 128Mi. */}}
 {{- define "sealgate.bytes" -}}
 {{- $factors := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 }}

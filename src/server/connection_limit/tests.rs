@@ -3,12 +3,13 @@ use std::iter;
 use futures::FutureExt as _;
 use tokio::time::advance;
 
+use super::super::limits::{PEER_BURST, PEER_RATE};
 use super::*;
 
 const CAUSES: Causes = Causes { full: "full", evicted: "evicted" };
 
 fn limit(max: usize) -> ConnectionLimit {
-    ConnectionLimit::new(max, CAUSES, Metrics::new())
+    ConnectionLimit::new(max, CAUSES, None, Metrics::new())
 }
 
 fn peer(n: u8) -> Peer {
@@ -161,4 +162,48 @@ async fn a_place_comes_back_when_its_connection_ends() {
     drop((turn, slot));
     assert!(limit.admit(peer(2)).is_some());
     assert!(limit.lock().peers.is_empty());
+}
+
+/// Begins and ends reviews on one connection until one has to wait, but not more than this.
+fn answered_at_once(slot: &Arc<Slot>, most: u32) -> u32 {
+    (0..most).take_while(|_| slot.turn().now_or_never().is_some()).count().try_into().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn net_16_a_peer_that_is_alone_has_no_rate() {
+    let limit = ConnectionLimit::new(64, CAUSES, Some(PeerRates::default()), Metrics::new());
+    let api_server = connect(&limit, 1, 1);
+    let _idle = connect(&limit, 2, 8);
+    assert_eq!(answered_at_once(&api_server[0], 10 * PEER_BURST), 10 * PEER_BURST, "idle strangers do not count");
+}
+
+#[tokio::test(start_paused = true)]
+async fn net_16_beside_others_a_peer_has_its_rate_and_the_others_never_wait_for_it() {
+    let limit = ConnectionLimit::new(64, CAUSES, Some(PeerRates::default()), Metrics::new());
+    let (api_server, crowd) = (connect(&limit, 1, 2), connect(&limit, 2, 8));
+    let review = api_server[0].turn().await;
+    assert_eq!(answered_at_once(&crowd[0], 10 * PEER_BURST), PEER_BURST);
+    assert!(api_server[1].turn().now_or_never().is_some(), "the other one goes on");
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(answered_at_once(&crowd[1], 10 * PEER_BURST), PEER_RATE, "on whichever connection");
+    drop(crowd);
+    let again = connect(&limit, 2, 1);
+    assert_eq!(answered_at_once(&again[0], 1), 0, "a new connection is no new peer");
+    drop(review);
+    assert_eq!(answered_at_once(&again[0], 10 * PEER_BURST), 10 * PEER_BURST, "until nobody else asks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn net_16_a_review_beyond_the_rate_is_answered_in_its_turn() {
+    let limit = ConnectionLimit::new(64, CAUSES, Some(PeerRates::default()), Metrics::new());
+    let (api_server, crowd) = (connect(&limit, 1, 1), connect(&limit, 2, 2));
+    let review = api_server[0].turn().await;
+    assert_eq!(answered_at_once(&crowd[0], 10 * PEER_BURST), PEER_BURST);
+    let began = Instant::now();
+    crowd[0].turn().await;
+    assert_eq!(began.elapsed().as_millis(), 1000 / u128::from(PEER_RATE), "with the next token");
+    let mut waiting = Box::pin(crowd[1].turn());
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop(review);
+    assert!(waiting.now_or_never().is_some(), "or as soon as no other peer's review is being answered");
 }

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::crypto::aws_lc_rs::{default_provider, sign::any_supported_type};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use sealgate::admission::Reviewer;
 use sealgate::server::{Certificate, Server, Settings};
 use sealgate::telemetry::{Health, Metrics};
@@ -61,12 +62,19 @@ impl Running {
 
     /// A connection from this address, which is one of this machine.
     pub(crate) async fn try_connect_from(&self, peer: [u8; 4], alpn: &[&str]) -> std::io::Result<Client> {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(self.roots.clone())
-            .with_no_client_auth();
+        let mut config = self.client_config().with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        self.try_connect_with(peer, config).await
+    }
+
+    /// What trusts the server.
+    pub(crate) fn client_config(&self) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        config.with_safe_default_protocol_versions().unwrap().with_root_certificates(self.roots.clone())
+    }
+
+    /// A connection from this address with these settings.
+    pub(crate) async fn try_connect_with(&self, peer: [u8; 4], config: ClientConfig) -> std::io::Result<Client> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((peer, 0).into())?;
         let socket = socket.connect(self.address).await?;
