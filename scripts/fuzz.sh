@@ -10,6 +10,8 @@ seconds=$1 only=${2:-} profile=${FUZZ_PROFILE:-release}
 host=$(rustc -vV | sed -n 's/^host: //p')
 folder=${CARGO_TARGET_DIR:-$PWD/fuzz/target}
 export CARGO_TARGET_DIR=$folder RUSTC_WRAPPER=$PWD/scripts/fuzz-rustc.sh
+# The stack that the threads of the product have.
+ulimit -s 2048
 targets=$only
 [ -n "$targets" ] || targets=$(basename -s .rs fuzz/fuzz_targets/*.rs)
 bins=()

@@ -135,6 +135,11 @@ pub fn load(path: &Path) -> Result<Contents, FilesError> {
     usable(parse(&read(path)?, &mut History::default())?)
 }
 
+/// Reads all documents of one file, whose content this is. `name` is for messages.
+pub fn parse_file(name: &Path, content: &[u8]) -> Result<Contents, FilesError> {
+    usable(parse(&[(name.to_owned(), content.to_vec())], &mut History::default())?)
+}
+
 fn usable(mut contents: Contents) -> Result<Contents, FilesError> {
     if contents.broken.is_empty() { Ok(contents) } else { Err(contents.broken.swap_remove(0)) }
 }

@@ -7,6 +7,8 @@ mod registry;
 #[path = "targets/trust.rs"]
 mod trust;
 
+use std::path::Path;
+
 use sealgate::admission::review::Review;
 use sealgate::domain::{Digest, DockerConfig, IdentityParts, IdentityPattern, ImageReference, Pattern, Repository};
 use sealgate::policy::{Condition, Facts, Refusal};
@@ -37,6 +39,13 @@ pub fn condition(input: &[u8]) {
     assert_eq!(first, answer());
     if let Err(Refusal::Refused(text) | Refusal::Failed(text)) = first {
         assert!(!text.contains(char::is_control), "{text:?}");
+    }
+}
+
+/// Reads a file of `--policies` and `verify --policy`: documents of every kind. A message about one has no control characters.
+pub fn documents(input: &[u8]) {
+    if let Err(error) = sealgate::files::parse_file(Path::new("seed"), input) {
+        assert!(!error.to_string().contains(char::is_control), "{error}");
     }
 }
 
@@ -96,6 +105,13 @@ pub fn subject(input: &[u8]) {
     assert!(pattern.warnings().iter().all(|warning| !warning.contains(char::is_control)));
     let subjects = pattern.subject();
     assert!(!subjects.matches(subject) || subject.contains(|c: char| c.is_ascii_alphanumeric()));
+}
+
+/// Reads the settings.
+pub fn settings(input: &[u8]) {
+    if let Err(error) = sealgate::config::Config::from_yaml(input) {
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+    }
 }
 
 /// Reads an AdmissionReview. One that is accepted has a uid to answer to.
