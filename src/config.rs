@@ -15,10 +15,10 @@ use url::Url;
 
 use crate::domain::Repository;
 use crate::domain::name::is_dns_label;
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 use crate::domain::workload::{ExtraKind, KindTable};
 
-/// Least bytes of review bodies that are held at once: one review of the largest size.
+/// Least bytes of review bodies that are held at once: room for one review of the largest size beside small ones.
 const LEAST_BODY_BUDGET: usize = 24 << 20;
 /// What may be set as the largest attestation, in bytes.
 const ATTESTATION_BYTES: RangeInclusive<u64> = (64 << 10)..=(128 << 20);
@@ -87,7 +87,7 @@ pub fn schema() -> Value {
 impl Config {
     /// Reads and validates settings. Nothing but blanks and comments gives the defaults.
     pub fn from_yaml(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let syntax = |problem: String| ConfigError::Syntax(foreign(&problem));
+        let syntax = |problem: String| ConfigError::Syntax(foreign(&without_types(&problem)));
         if bytes.len() > MAX_BYTES {
             return Err(syntax(format!("larger than {} MiB", MAX_BYTES >> 20)));
         }
@@ -116,7 +116,7 @@ impl Config {
         if self.limits.body_budget_bytes < LEAST_BODY_BUDGET {
             let found = self.limits.body_budget_bytes;
             let problem =
-                format!("must be at least {LEAST_BODY_BUDGET}, the size of the largest review; found {found}");
+                format!("must be at least {LEAST_BODY_BUDGET}, with room for the largest review; found {found}");
             return Err(setting("limits.bodyBudgetBytes", problem));
         }
         if !ATTESTATION_BYTES.contains(&self.limits.attestation_bytes) {
@@ -316,7 +316,7 @@ pub struct LimitsConfig {
     /// Connections that are served at once. When there are more, the one that has been idle longest gives way, of the peer that holds most.
     #[schemars(range(min = 1))]
     pub max_connections: usize,
-    /// Bytes of review bodies that are held at once. A review may have up to 24 MiB, so that is the least.
+    /// Bytes of review bodies that are held at once. A review may have up to 20 MiB, and small ones have room beside it.
     #[schemars(range(min = 25_165_824))]
     pub body_budget_bytes: usize,
     /// Largest attestation in bytes that is read, at most 128 MiB. A larger one counts as unread.
@@ -326,7 +326,7 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { max_connections: 1024, body_budget_bytes: 32 << 20, attestation_bytes: 16 << 20 }
+        Self { max_connections: 320, body_budget_bytes: 24 << 20, attestation_bytes: 16 << 20 }
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use crate::api;
 use crate::domain::RootSource;
 use crate::domain::name::{is_dns_label, is_dns_subdomain};
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 use crate::policy::{Entry, History, Labels, PolicyError, PolicySet, Version};
 
 /// Largest file that is read, in bytes: well above what a `ConfigMap` can hold.
@@ -346,7 +346,7 @@ fn name(at: &Position, object: &Map<String, Value>, valid: fn(&str) -> bool) -> 
 fn labels(at: &Position, object: &Map<String, Value>) -> Result<Labels, FilesError> {
     let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")).filter(|v| !v.is_null());
     labels.map_or(Ok(Labels::new()), Labels::deserialize).map_err(|e| {
-        let problem = format!("metadata.labels: {}", foreign(&e.to_string()));
+        let problem = format!("metadata.labels: {}", foreign(&without_types(&e.to_string())));
         FilesError::Document { at: at.clone(), problem }
     })
 }

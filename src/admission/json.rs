@@ -13,10 +13,13 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::domain::Digest;
 use crate::domain::text::Foreign;
 
 /// Most elements of a list that are kept; Kubernetes can't store a pod with that many.
 const MAX_KEPT: usize = 8192;
+/// Longest text that is kept whole, in bytes. No name and no reference is as long.
+pub(super) const MAX_TEXT: usize = 1024;
 
 /// An object of which some fields are kept.
 pub(super) trait Fields<'de>: Default {
@@ -69,9 +72,17 @@ pub(super) fn list<'de, T: Fields<'de>, A: MapAccess<'de>>(map: &mut A, notes: N
     map.next_value_seed(List(PhantomData, notes))
 }
 
-/// The next value as a string; `null` is an absent one.
+/// The next value as a string; `null` is an absent one. Of one that is too long its beginning and its hash are kept: different texts
+/// stay different, and what is made of them later stays small.
 pub(super) fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<String>, A::Error> {
-    map.next_value()
+    let text: Option<String> = map.next_value()?;
+    Ok(text.map(|text| {
+        if text.len() <= MAX_TEXT {
+            return text;
+        }
+        let beginning = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
+        format!("{beginning}… {}", Digest::of(text.as_bytes()))
+    }))
 }
 
 /// Skips the next value, looking only for what is refused anywhere.

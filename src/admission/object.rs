@@ -6,15 +6,12 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::domain::Digest;
+use crate::domain::text::without_types;
 
 use super::json::{self, Fields, Notes};
 
 /// The annotation by which a node's static pod is mirrored into the API.
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
-
-/// Longest text of an image or a container's name that is kept whole, in bytes. No reference is as long.
-const MAX_TEXT: usize = 1024;
 
 /// An object, reduced to what decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,7 +86,7 @@ impl Object {
         let mut deserializer = serde_json::Deserializer::from_str(raw.get());
         let mut object = Root { pod_spec, notes: Notes::counting(&unknown) }
             .deserialize(&mut deserializer)
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| without_types(&e.to_string()))?;
         object.unknown_image_fields = unknown.get();
         Ok(object)
     }
@@ -222,8 +219,8 @@ impl<'de> Fields<'de> for Container {
 
     fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A, _: Notes<'_>) -> Result<(), A::Error> {
         match key {
-            "name" => self.name = bounded(json::text(map)?),
-            _ => self.image = bounded(json::text(map)?),
+            "name" => self.name = json::text(map)?,
+            _ => self.image = json::text(map)?,
         }
         Ok(())
     }
@@ -234,7 +231,7 @@ impl<'de> Fields<'de> for Volume {
 
     fn read<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A, notes: Notes<'_>) -> Result<(), A::Error> {
         match key {
-            "name" => self.name = bounded(json::text(map)?),
+            "name" => self.name = json::text(map)?,
             "image" => self.image = map.next_value_seed(json::OptionalObject::new(notes))?,
             // A Ceph block device; what it calls its image is none.
             _ => json::skip(map, Notes::NONE)?,
@@ -247,7 +244,7 @@ impl<'de> Fields<'de> for ImageSource {
     const KNOWN: &'static [&'static str] = &["reference"];
 
     fn read<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A, _: Notes<'_>) -> Result<(), A::Error> {
-        self.reference = bounded(json::text(map)?);
+        self.reference = json::text(map)?;
         Ok(())
     }
 }
@@ -259,18 +256,6 @@ impl<'de> Fields<'de> for Named {
         self.name = json::text(map)?;
         Ok(())
     }
-}
-
-/// The text, or where it is too long its beginning and its hash: different texts stay different, and what is made of them
-/// later stays small.
-fn bounded(text: Option<String>) -> Option<String> {
-    text.map(|text| {
-        if text.len() <= MAX_TEXT {
-            return text;
-        }
-        let beginning = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
-        format!("{beginning}… {}", Digest::of(text.as_bytes()))
-    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::fmt;
 use serde::de::MapAccess;
 use serde_json::value::RawValue;
 
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 
 use super::json::{self, Fields, Notes};
 
@@ -101,8 +101,8 @@ impl fmt::Display for Refusal {
 impl<'a> Review<'a> {
     /// Reads one review.
     pub fn read(body: &'a [u8]) -> Result<Self, Refusal> {
-        let envelope: Envelope<'a> =
-            json::document(body).map_err(|e| Refusal { uid: None, problem: foreign(&e.to_string()) })?;
+        let envelope: Envelope<'a> = json::document(body)
+            .map_err(|e| Refusal { uid: None, problem: foreign(&without_types(&e.to_string())) })?;
         let uid = valid_uid(envelope.request.as_ref().and_then(|r| r.uid.as_deref()));
         let refuse = |problem: String| Refusal { uid: uid.clone(), problem };
         for (field, found, expected) in

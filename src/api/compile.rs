@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::policy::{ClusterSignaturePolicySpec, ModeSpec, OperatorSpec, RequireSpec, SelectorSpec, SignatureSpec};
 use super::schema;
 use crate::domain::name::{is_dns_label, is_dns_subdomain};
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 use crate::domain::{Pattern, Repository};
 use crate::policy::{
     Authority, BrokenPolicy, Entry, LabelSelector, Mode, Policy, PolicyError, PolicyParts, Require, Requirement,
@@ -59,7 +59,8 @@ fn read(name: &str, spec: &Value) -> Result<Policy, PolicyError> {
 impl ClusterSignaturePolicySpec {
     /// Cannot fail after [`schema::check`], as long as types and schema say the same; a test holds them together.
     fn deserialize_from(spec: &Value) -> Result<Self, PolicyError> {
-        serde::Deserialize::deserialize(spec).map_err(|e| PolicyError::new("spec", foreign(&e.to_string())))
+        serde::Deserialize::deserialize(spec)
+            .map_err(|e| PolicyError::new("spec", foreign(&without_types(&e.to_string()))))
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use url::Url;
 
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 use crate::domain::{RootSource, TufSource};
 use crate::policy::PolicyError;
 use crate::signatures::TrustMaterial;
@@ -31,7 +31,8 @@ pub fn compile_root(name: &str, spec: &Value) -> RootEntry {
 
 fn read(spec: &Value) -> Result<RootSource, PolicyError> {
     schema::check(schema::trusted_root_spec(), spec, "spec")?;
-    let spec = TrustedRootSpec::deserialize(spec).map_err(|e| PolicyError::new("spec", foreign(&e.to_string())))?;
+    let spec = TrustedRootSpec::deserialize(spec)
+        .map_err(|e| PolicyError::new("spec", foreign(&without_types(&e.to_string()))))?;
     match (spec.inline, spec.tuf) {
         (Some(text), None) => {
             TrustMaterial::from_json(&text).map_err(|e| PolicyError::new("spec.inline", e.to_string()))?;

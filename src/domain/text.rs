@@ -33,6 +33,71 @@ pub fn foreign(text: &str) -> String {
     Foreign(text).to_string()
 }
 
+/// What a reader of JSON or YAML says (serde), without the names of our types: `expected struct Spec` is `expected an object`.
+pub fn without_types(text: &str) -> String {
+    let mut plain = text.to_owned();
+    for (words, instead) in TYPES {
+        while let Some((before, after)) = plain.split_once(words) {
+            let name = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':').unwrap_or(after.len());
+            let (name, rest) = after.split_at(name);
+            let end = if name.ends_with(':') { ":" } else { "" };
+            plain = format!("{before}{instead}{end}{rest}");
+        }
+    }
+    plain
+}
+
+const NUMBER: &str = "expected a whole number in range";
+
+/// How serde tells what it expects, and what a reader calls it. The longer ones first: some end like others.
+const TYPES: [(&str, &str); 25] = [
+    ("data did not match any variant of untagged enum ", "it has none of the known forms"),
+    ("externally tagged enum expected scalar or mapping", "expected a word"),
+    ("expected string key for externally tagged enum", "expected a word"),
+    ("unexpected value for unit enum variant", "expected a word without a value"),
+    ("expected end of mapping after enum variant value", "expected one field alone"),
+    ("expected internally tagged enum ", "expected an object"),
+    ("expected adjacently tagged enum ", "expected an object"),
+    ("expected struct variant ", "expected an object"),
+    ("expected tuple variant ", "expected a list"),
+    ("expected newtype variant ", "expected a value"),
+    ("expected unit variant ", "expected a word"),
+    ("expected tuple struct ", "expected a list"),
+    ("expected unit struct ", "expected nothing"),
+    ("expected struct ", "expected an object"),
+    ("expected enum ", "expected a word or an object"),
+    ("expected u8", NUMBER),
+    ("expected u16", NUMBER),
+    ("expected u32", NUMBER),
+    ("expected u64", NUMBER),
+    ("expected usize", NUMBER),
+    ("invalid u8", NUMBER),
+    ("invalid u16", NUMBER),
+    ("invalid u32", NUMBER),
+    ("invalid u64", NUMBER),
+    ("invalid usize", NUMBER),
+];
+
+/// The names of errors, which some crates show as they are, in words: `TrailingData(GeneralName)` is
+/// `trailing data(general name)`.
+pub fn spelled_out(text: &str) -> String {
+    text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()).map(word).collect()
+}
+
+/// One word, or several where it is written as the names of types are.
+fn word(name: &str) -> String {
+    let mut words = String::new();
+    let mut last = ' ';
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && last.is_ascii_lowercase() {
+            words.push(' ');
+        }
+        words.push(c);
+        last = c;
+    }
+    if words.len() == name.len() { words } else { words.to_ascii_lowercase() }
+}
+
 /// Whether a text fits a glob in which `*` stands for any characters, also none. Takes linear time.
 pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else { return glob == text };

@@ -31,7 +31,7 @@ use x509_cert::der::{Decode, Encode};
 use x509_cert::time::Time;
 
 use super::trust::TrustError;
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 use crate::domain::{Digest, Rejection};
 
 /// A trusted root as the crate has prepared it.
@@ -56,8 +56,9 @@ pub(super) enum Signed<'a> {
 
 impl Anchors {
     pub(super) fn from_json(text: &str) -> Result<Self, TrustError> {
-        let unusable = |problem: &dyn std::fmt::Display| TrustError::Unusable(foreign(&problem.to_string()));
-        let unreadable = |e: serde_json::Error| TrustError::Unreadable(foreign(&e.to_string()));
+        let unusable =
+            |problem: &dyn std::fmt::Display| TrustError::Unusable(foreign(&without_types(&problem.to_string())));
+        let unreadable = |e: serde_json::Error| TrustError::Unreadable(foreign(&without_types(&e.to_string())));
         let mut document: Value = serde_json::from_str(text).map_err(unreadable)?;
         complete(&mut document);
         authorities::keep_sound(&mut document).map_err(|problem| unusable(&problem))?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::adapter::{Bundle, VerificationMaterialContent};
 use super::early::EarlyEntry;
 use super::{Form, IMAGE_SIGNATURE};
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 use crate::domain::{Digest, Rejection};
 
 /// A candidate that has the right structure.
@@ -104,7 +104,7 @@ impl Claim<'_> {
 
 /// The rejection for what can't be read; the problem may repeat foreign text.
 pub(super) fn malformed(problem: &str) -> Rejection {
-    Rejection::SignatureMalformed(foreign(problem))
+    Rejection::SignatureMalformed(foreign(&without_types(problem)))
 }
 
 /// The rejection for a place in which a signature is expected and nothing stands.

@@ -13,7 +13,7 @@ use sigstore_trust_root::{CertificateAuthority, TrustedRoot};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, without_types};
 use crate::signatures::TrustMaterial;
 
 /// A trusted root that was read.
@@ -40,7 +40,7 @@ pub struct Contents {
 pub(super) fn inspect(text: &str, now: Timestamp) -> Result<Inspected, String> {
     // 1
     let material = TrustMaterial::from_json(text).map_err(|e| e.to_string())?;
-    let root = TrustedRoot::from_json(text).map_err(|e| foreign(&e.to_string()))?;
+    let root = TrustedRoot::from_json(text).map_err(|e| foreign(&without_types(&e.to_string())))?;
     let (certificate_authorities, logs, timestamp_authorities) = material.counts();
     let contents = Contents { certificate_authorities, logs, timestamp_authorities };
     // 2

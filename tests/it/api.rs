@@ -225,3 +225,43 @@ fn is_denied(set: &PolicySet, namespace: &str, image: &str) -> bool {
         _ => false,
     }
 }
+
+/// Documents that have a value of a wrong type somewhere, one for each place in the schema and each type.
+fn wrong(schema: &Value, wrap: &dyn Fn(Value) -> Value, documents: &mut Vec<Value>) {
+    documents.extend([json!(7), json!("x"), json!([]), json!({}), json!(true)].map(wrap));
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        wrong(field, &|value| wrap(json!({name: value})), documents);
+    }
+    if schema["items"].is_object() {
+        wrong(&schema["items"], &|value| wrap(json!([value])), documents);
+    }
+}
+
+#[test]
+fn what_is_said_about_a_document_names_no_type_of_the_program() {
+    let spec = |crd: &Value| crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone();
+    let documents = |schema: &Value| {
+        let mut documents = Vec::new();
+        wrong(schema, &|value| value, &mut documents);
+        assert!(documents.len() > 20, "{}", documents.len());
+        documents
+    };
+    let settings = documents(&sealgate::config::schema());
+    let settings = settings.iter().map(|document| {
+        sealgate::config::Config::from_yaml(document.to_string().as_bytes()).err().map(|error| error.to_string())
+    });
+    let policies = documents(&spec(&api::crd()));
+    let policies = policies.iter().map(|document| compile("p", document).error().map(ToString::to_string));
+    let roots = documents(&spec(&api::trusted_root_crd()));
+    let roots =
+        roots.iter().map(|document| api::compile_root("r", document).source.err().map(|error| error.to_string()));
+    let said: Vec<String> = settings.chain(policies).chain(roots).flatten().collect();
+    assert!(said.len() > 300, "{}", said.len());
+    assert!(said.iter().any(|message| message.contains("expected a mapping")));
+    for message in said {
+        let types =
+            [" struct ", " enum ", "::", "Spec", "Config", " u8", " u16", " u32", " u64", " usize", " i64", " f64"];
+        let names_a_type = types.iter().any(|name| message.contains(name));
+        assert!(!names_a_type, "{message}");
+    }
+}

@@ -57,3 +57,29 @@ fn skipped_fields_named_like_images_are_counted() {
     OptionalObject::<Nothing>::new(Notes::counting(&counter)).deserialize(&mut deserializer).unwrap();
     assert_eq!(counter.get(), 3);
 }
+
+#[test]
+fn dos_19_long_texts_are_cut_and_stay_different() {
+    let name = |text: &str| {
+        let json = serde_json::json!({"name": text}).to_string();
+        document::<Named>(json.as_bytes()).unwrap().0.unwrap()
+    };
+    let long = "n".repeat(1 << 20);
+    assert_eq!(name(&long[..MAX_TEXT]), long[..MAX_TEXT], "what fits is whole");
+    let (one, other) = (name(&long), name(&format!("{long}!")));
+    assert!(one.len() < 2 * MAX_TEXT && one.starts_with(&long[..MAX_TEXT]));
+    assert_ne!(one, other);
+}
+
+/// The name alone.
+#[derive(Debug, Default)]
+struct Named(Option<String>);
+
+impl<'de> Fields<'de> for Named {
+    const KNOWN: &'static [&'static str] = &["name"];
+
+    fn read<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A, _: Notes<'_>) -> Result<(), A::Error> {
+        self.0 = text(map)?;
+        Ok(())
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::super::json::MAX_TEXT;
 use super::*;
 use crate::domain::{ImageReference, ReferenceError};
 

@@ -83,3 +83,63 @@ fn a_star_is_any_text_and_nothing_else_is_special() {
         assert_eq!(glob_matches(glob, text), fits, "{glob} {text}");
     }
 }
+
+#[test]
+fn what_a_reader_of_json_says_names_no_type_of_ours() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Inner {
+        #[serde(rename = "n")]
+        _n: u8,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        #[allow(dead_code, reason = "read, and not looked at")]
+        One(Inner),
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        #[allow(dead_code, reason = "read, and not looked at")]
+        One(Inner),
+    }
+    #[derive(Debug, serde::Deserialize)]
+    enum Plain {
+        #[allow(dead_code, reason = "read, and not looked at")]
+        One { n: u8 },
+        #[allow(dead_code, reason = "read, and not looked at")]
+        Two(u8, u8),
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "read, and not looked at")]
+    struct Pair(u8, u8);
+
+    fn said<T: fmt::Debug + serde::de::DeserializeOwned>(json: &str) -> String {
+        without_types(&serde_json::from_str::<T>(json).unwrap_err().to_string())
+    }
+    for (said, expected) in [
+        (said::<Inner>("[]"), "invalid length 0, expected an object with 1 element at line 1 column 2"),
+        (said::<Inner>("7"), "invalid type: integer `7`, expected an object at line 1 column 1"),
+        (said::<Tagged>("7"), "invalid type: integer `7`, expected an object at line 1 column 1"),
+        (said::<Untagged>("7"), "it has none of the known forms"),
+        (said::<Plain>(r#"{"One": 7}"#), "invalid type: integer `7`, expected an object at line 1 column 9"),
+        (said::<Plain>(r#"{"Two": 7}"#), "invalid type: integer `7`, expected a list at line 1 column 9"),
+        (said::<Pair>("7"), "invalid type: integer `7`, expected a list at line 1 column 1"),
+        (said::<u8>("[]"), "invalid type: sequence, expected a whole number in range at line 1 column 0"),
+    ] {
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn names_of_errors_are_spelled_out() {
+    for (name, words) in [
+        ("BadDer", "bad der"),
+        ("TrailingData(GeneralName)", "trailing data(general name)"),
+        ("MaximumPathDepthExceeded", "maximum path depth exceeded"),
+        ("invalid peer certificate: BadEncoding", "invalid peer certificate: bad encoding"),
+        ("X.509: an RSA key", "X.509: an RSA key"),
+    ] {
+        assert_eq!(spelled_out(name), words);
+    }
+}

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Anchors, SignatureContent};
 use crate::domain::Rejection;
-use crate::domain::text::foreign;
+use crate::domain::text::{foreign, spelled_out, without_types};
 use crate::signatures::log;
 
 /// Why a bundle with a certificate is refused:
@@ -80,13 +80,14 @@ fn chain(material: &VerificationMaterialContent) -> Vec<&[u8]> {
 }
 
 fn rejection(error: &Error) -> Rejection {
-    let text = foreign(&error.to_string());
+    let text = foreign(&without_types(&error.to_string()));
     match error {
         Error::SignatureInvalid(_) => Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() },
         Error::Certificate(CertificateError::NoValidAuthority { .. }) => Rejection::TrustRoot(text),
         // What webpki adds in braces is for programmers.
         Error::Certificate(_) => {
-            Rejection::CertificateInvalid(format!("is refused: {}", text.split(" {").next().unwrap_or_default()))
+            let words = spelled_out(text.split(" {").next().unwrap_or_default());
+            Rejection::CertificateInvalid(format!("is refused: {words}"))
         }
         // What is signed was compared before: the entry is about something else.
         Error::ArtifactMismatch(_) => Rejection::LogInvalid("it is about something else".to_owned()),

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use rustls_pki_types::UnixTime;
 use webpki::Error;
 
+use crate::domain::text::spelled_out;
+
 /// What is wrong with a path, after "the signature's certificate is refused: ".
 pub(in crate::signatures) fn problem(error: &Error) -> String {
     match error {
@@ -37,8 +39,9 @@ pub(in crate::signatures) fn problem(error: &Error) -> String {
             "it, or an authority above it, has a critical extension that is not known here".to_owned()
         }
         Error::UnknownIssuer => "no path leads from it to an authority of the trusted root".to_owned(),
+        Error::MaximumPathDepthExceeded => "there are too many authorities between it and the trusted root".to_owned(),
         // What webpki adds in braces is for programmers.
-        error => error.to_string().split(" {").next().unwrap_or_default().to_owned(),
+        error => spelled_out(error.to_string().split(" {").next().unwrap_or_default()),
     }
 }
 

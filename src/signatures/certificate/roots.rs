@@ -92,7 +92,7 @@ impl CertificateRoots {
                 return Err(RootsError::NotAnAuthority(block));
             }
             let der = CertificateDer::from(der.as_slice());
-            let anchor = anchor_from_trusted_cert(&der).map_err(|e| malformed(e.to_string()))?.to_owned();
+            let anchor = anchor_from_trusted_cert(&der).map_err(|e| malformed(problem(&e)))?.to_owned();
             let validity = certificate.tbs_certificate.validity;
             let time = |time: Time| Timestamp::try_from(time.to_system_time()).map_err(|e| malformed(e.to_string()));
             let (not_before, not_after) = (time(validity.not_before)?, time(validity.not_after)?);
@@ -123,7 +123,8 @@ impl CertificateRoots {
             return Err(invalid("is not for signing code (extended key usage codeSigning)"));
         }
         let der = CertificateDer::from(der);
-        let end_entity = EndEntityCert::try_from(&der).map_err(|e| invalid(format!("can't be used: {e}")))?;
+        let end_entity =
+            EndEntityCert::try_from(&der).map_err(|e| invalid(format!("can't be used: {}", problem(&e))))?;
         let intermediates: Vec<_> = intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
         if at.is_empty() {
             return Err(Rejection::Internal("a chain was to be verified at no time"));
