@@ -17,6 +17,7 @@ use crate::telemetry::Metrics;
 use super::body::{self, BodyError, Budget};
 use super::connection_limit::Slot;
 use super::deadline::Deadlines;
+use super::limits::REVIEW_BYTES;
 
 /// What the answers to all requests come from.
 pub(super) struct Reviews<A> {
@@ -67,7 +68,8 @@ impl<A: Reviewer> Reviews<A> {
         match error {
             BodyError::TooLarge => {
                 self.metrics.shed("body-size");
-                (StatusCode::PAYLOAD_TOO_LARGE, "a review has at most 24 MiB").into_response()
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("a review has at most {} MiB", REVIEW_BYTES >> 20))
+                    .into_response()
             }
             BodyError::Overloaded { start } => {
                 self.metrics.shed("body-budget");
@@ -97,3 +99,6 @@ fn answered(answer: Answer) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     response
 }
+
+#[cfg(test)]
+mod tests;
