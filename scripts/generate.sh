@@ -21,7 +21,7 @@ rm "$out/config.schema.json"
 cat deploy/namespace.yaml "$out/deploy/chart.yaml" >"$out/deploy/install.yaml"
 rm "$out/deploy/chart.yaml"
 
-for page in cli configuration metrics policy trusted-root; do
+for page in cli configuration limits metrics policy trusted-root; do
   "$sealgate" generate docs $page >"$out/docs/reference/$page.md"
 done
 

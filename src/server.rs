@@ -58,7 +58,7 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 pub struct Settings {
     /// Connections that are served at once. Which one gives way when there are more, [`connection_limit`] says.
     pub max_connections: usize,
-    /// Bytes of review bodies that are held at once: a quarter for those up to 1 MiB, the rest for larger ones, and there is always
+    /// Bytes of review bodies that are held at once: a sixth for those up to 1 MiB, the rest for larger ones, and there is always
     /// room for one of the largest size. One address may hold half of each part, or one review of its largest size.
     pub body_budget: usize,
     /// `timeoutSeconds` of the webhooks.

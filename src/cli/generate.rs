@@ -1,5 +1,6 @@
 //! `sealgate generate`: everything that is derived from the code.
 
+mod limits;
 mod pages;
 
 use std::io::Write as _;
@@ -54,6 +55,8 @@ enum Page {
     Cli,
     /// The settings
     Configuration,
+    /// The limits, and what happens beyond them
+    Limits,
     /// The metrics
     Metrics,
     /// The fields of a ClusterSignaturePolicy
@@ -87,6 +90,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<u8> {
         What::ValuesSchema => output::json(&config::schema())?,
         What::Docs { page: Page::Cli } => output::text(&pages::command_line())?,
         What::Docs { page: Page::Configuration } => output::text(&pages::configuration())?,
+        What::Docs { page: Page::Limits } => output::text(&limits::page())?,
         What::Docs { page: Page::Metrics } => output::text(&metrics::reference())?,
         What::Docs { page: Page::Policy } => output::text(&pages::policy())?,
         What::Docs { page: Page::TrustedRoot } => output::text(&pages::trusted_root())?,

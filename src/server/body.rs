@@ -13,10 +13,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connection_limit::Peer;
 use super::lane::{Lane, Room};
-use super::limits::{BODY_WINDOW, BODY_WINDOW_BYTES, REVIEW_BYTES, SMALL_REVIEW_BYTES};
+use super::limits::{BODY_TIME, BODY_WINDOW, BODY_WINDOW_BYTES, REVIEW_BYTES, SMALL_REVIEW_BYTES};
 
-/// For a whole body to arrive. Waiting for room does not count.
-const ARRIVAL: Duration = Duration::from_secs(10);
 /// The longest pause of a body that holds room while others wait for it. Longer than TCP takes to send a lost segment again.
 const CONTENDED_PAUSE: Duration = Duration::from_millis(500);
 /// For the rest of a body that is refused: a peer that can't write does not read the answer.
@@ -24,7 +22,7 @@ const REST: Duration = Duration::from_millis(250);
 /// What is kept of a body that is refused.
 const START: usize = 4 << 10;
 
-/// The bytes of bodies that may be held at once, in two lanes: a quarter of it for small ones, the rest for large ones.
+/// The bytes of bodies that may be held at once, in two lanes: a sixth of it for small ones, the rest for large ones.
 #[derive(Debug)]
 pub(super) struct Budget {
     small: Arc<Lane>,
@@ -63,7 +61,7 @@ pub(super) enum BodyError {
 impl Budget {
     /// A budget of this many bytes; each lane has at least room for one body of its own largest size.
     pub(super) fn new(bytes: usize) -> Self {
-        let small = bytes.div_euclid(4).max(SMALL_REVIEW_BYTES);
+        let small = bytes.div_euclid(6).max(SMALL_REVIEW_BYTES);
         let large = bytes.saturating_sub(small);
         Self { small: Lane::new(small, SMALL_REVIEW_BYTES), large: Lane::new(large, REVIEW_BYTES) }
     }
@@ -119,7 +117,7 @@ struct Pace {
 
 impl Pace {
     fn new() -> Self {
-        Self { left: ARRIVAL, window: BODY_WINDOW, bytes: 0 }
+        Self { left: BODY_TIME, window: BODY_WINDOW, bytes: 0 }
     }
 
     /// The next bytes of a body, which holds room in this lane.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::Error;
 use tokio::net::TcpStream;
@@ -10,10 +9,8 @@ use tokio::time::timeout;
 
 use super::connection_limit::Slot;
 use super::http1::Http1;
+use super::limits::{HANDSHAKE_TIME, TLS_SEND_BYTES};
 use super::tls::Tls;
-
-/// For a TLS handshake, from the moment that the connection is there.
-const HANDSHAKE: Duration = Duration::from_secs(4);
 
 /// What all connections share.
 pub(super) struct Connections {
@@ -33,10 +30,13 @@ impl Connections {
         let stream = tokio::select! {
             biased;
             () = slot.evicted() => return,
-            stream = timeout(HANDSHAKE, acceptor.accept(socket)) => stream,
+            stream = timeout(HANDSHAKE_TIME, acceptor.accept(socket)) => stream,
         };
         match stream {
-            Ok(Ok(stream)) => self.http.serve(stream, &Arc::new(slot)).await,
+            Ok(Ok(mut stream)) => {
+                stream.get_mut().1.set_buffer_limit(Some(TLS_SEND_BYTES));
+                self.http.serve(stream, &Arc::new(slot)).await;
+            }
             Ok(Err(error)) if is_of_certificate(&error) => self.http.metrics.shed("client-certificate"),
             _ => self.http.metrics.shed("handshake"),
         }

@@ -13,16 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// From the first byte of a header, or from the start of the connection, to its last byte.
-const HEADER: Duration = Duration::from_secs(5);
-/// Between two requests. Longer than the 90 s after which the API server's client closes.
-const IDLE: Duration = Duration::from_mins(2);
-/// For the peer to take some bytes of an answer.
-const WRITE: Duration = Duration::from_secs(10);
-/// Requests after which a connection is closed, so that load spreads over replicas.
-const MAX_REQUESTS: u32 = 1000;
-/// Age after which a connection is closed.
-const MAX_AGE: Duration = Duration::from_mins(5);
+use super::limits::{CONNECTION_AGE, CONNECTION_REQUESTS, HEADER_TIME, IDLE_TIME, WRITE_TIME};
 
 /// What a connection is doing, told by its service.
 #[derive(Debug)]
@@ -57,7 +48,7 @@ impl Activity {
 
     /// Whether the connection should close after this answer.
     pub(super) fn is_over(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) >= MAX_REQUESTS || self.opened.elapsed() >= MAX_AGE
+        self.requests.load(Ordering::Relaxed) >= CONNECTION_REQUESTS || self.opened.elapsed() >= CONNECTION_AGE
     }
 
     /// Whether there has not been a request yet.
@@ -110,7 +101,7 @@ impl<T> TimedSocket<T> {
     fn written<R>(&mut self, result: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
         if result.is_ready() {
             self.write = Timer::default();
-        } else if self.write.is_over(BUSY, WRITE, cx) {
+        } else if self.write.is_over(BUSY, WRITE_TIME, cx) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         result
@@ -128,8 +119,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for TimedSocket<T> {
             return Poll::Ready(result);
         }
         let limit = match state {
-            HEAD => HEADER,
-            WAIT => IDLE,
+            HEAD => HEADER_TIME,
+            WAIT => IDLE_TIME,
             _ => {
                 self.read = Timer::default();
                 return Poll::Pending;

@@ -232,9 +232,9 @@ fn values_that_could_not_have_their_effect_are_refused_in_words() {
             "{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {graceHours: 0}}}",
         ),
         (
-            "resources: {limits: {memory: 127Mi}}",
+            "resources: {limits: {memory: 95Mi}}",
             "must be at least four times config.limits.bodyBudgetBytes",
-            "resources: {limits: {memory: 0.125Gi}}",
+            "resources: {limits: {memory: 96Mi}}",
         ),
         (
             "config: {limits: {bodyBudgetBytes: 33554433}}",

@@ -219,7 +219,7 @@ fn a_policy_folder_that_cannot_be_read_stops_the_start() {
 
 #[test]
 fn the_pages_of_the_reference_are_current() {
-    for page in ["cli", "configuration", "metrics", "policy", "trusted-root"] {
+    for page in ["cli", "configuration", "limits", "metrics", "policy", "trusted-root"] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/reference/{page}.md"));
         let written = fs::read_to_string(&file).unwrap_or_default();
         assert!(written == out(&run(&["generate", "docs", page], "")), "{} is old: make generate", file.display());

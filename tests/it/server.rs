@@ -11,6 +11,7 @@ use rustls::RootCertStore;
 use sealgate::admission::{Answer, Hook, Reviewer};
 use sealgate::policy::{Defaults, PolicySet};
 use sealgate::server::Settings;
+use sealgate::server::limits::REVIEW_BYTES;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -130,7 +131,7 @@ async fn adm_13_every_request_has_exactly_one_answer() {
         ("no review", b"{}".to_vec(), 400),
         ("no JSON", b"\xff".to_vec(), 400),
         ("nothing", Vec::new(), 400),
-        ("too large", vec![b' '; (24 << 20) + 1], 413),
+        ("too large", vec![b' '; REVIEW_BYTES + 1], 413),
     ];
     for path in ["/mutate", "/validate", "/validate-workloads"] {
         for (what, body, status) in &inputs {
@@ -170,7 +171,7 @@ async fn adm_05_bodies_that_are_too_large_cost_nothing() {
             let mut client = server.connect().await;
             if n % 10 > 0 {
                 let head = "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-                client.send(format!("{head}Content-Length: {}\r\n\r\n", (24 << 20) + 1).as_bytes()).await;
+                client.send(format!("{head}Content-Length: {}\r\n\r\n", REVIEW_BYTES + 1).as_bytes()).await;
             } else if n == 0 {
                 let head = "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
                 client.send(head.as_bytes()).await;
@@ -193,7 +194,7 @@ async fn adm_05_bodies_that_are_too_large_cost_nothing() {
         assert!(matches!(status, None | Some(413)), "{status:?}");
     }
     assert!(server.metrics.render().contains("cause=\"body-size\""));
-    assert_eq!(server.post("/validate", &vec![b' '; 24 << 20]).await.status, 200, "24 MiB are not too large");
+    assert_eq!(server.post("/validate", &vec![b' '; REVIEW_BYTES]).await.status, 200, "the largest is not too large");
 }
 
 /// The head of a webhook call with a body of this size, whose sender waits until it may send it.
@@ -207,7 +208,7 @@ fn head(path: &str, bytes: usize) -> String {
 #[tokio::test]
 async fn adm_05_who_declares_a_body_and_sends_nothing_holds_nothing() {
     let server = start(Echo::default(), settings()).await;
-    for size in [1 << 20, 24 << 20] {
+    for size in [1 << 20, REVIEW_BYTES] {
         let mut silent = Vec::new();
         for _ in 0..64 {
             let mut client = server.connect().await;
@@ -243,7 +244,7 @@ async fn adm_05_over_budget_is_an_answer_without_retry_after() {
     let hoarder = Hoarder::default();
     let server = start(hoarder.clone(), Settings { body_budget: 0, ..settings() }).await;
     let mut hog = server.connect().await;
-    hog.send(&post("/validate", &vec![b' '; 24 << 20])).await;
+    hog.send(&post("/validate", &vec![b' '; REVIEW_BYTES])).await;
     hoarder.0.notified().await;
     let start = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"asked","kind":{"#;
     let pad = |start: &str| [start.as_bytes(), &vec![b' '; 2 << 20]].concat();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use futures::{StreamExt as _, stream};
 use tokio::time::Instant;
 
+use super::super::limits::REVIEWS_BYTES;
 use super::*;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ fn arriving(pieces: usize, bytes: usize, pause: Duration) -> Body {
 async fn read(body: Body) -> (Result<usize, BodyError>, Duration) {
     let began = Instant::now();
     let deadline = began.checked_add(LONG).unwrap();
-    let read = Budget::new(32 << 20).read(body, peer(1), deadline).await;
+    let read = Budget::new(REVIEWS_BYTES).read(body, peer(1), deadline).await;
     (read.map(|body| body.as_ref().len()), began.elapsed())
 }
 
@@ -50,21 +51,21 @@ async fn dos_18_a_body_that_has_nearly_arrived_may_not_stop() {
 #[tokio::test(start_paused = true)]
 async fn dos_18_no_body_takes_longer_than_the_whole_time() {
     let (endless, took) = read(arriving(100_000, 20 << 10, Duration::from_secs(1))).await;
-    assert_eq!((endless, took), (Err(BodyError::Slow), ARRIVAL));
+    assert_eq!((endless, took), (Err(BodyError::Slow), BODY_TIME));
 }
 
 #[tokio::test(start_paused = true)]
 async fn dos_18_who_pauses_while_others_wait_for_room_loses_it() {
-    let budget = Arc::new(Budget::new(32 << 20));
-    let stops = stream::iter([vec![b' '; 23 << 20]]).map(Ok::<_, Infallible>).chain(stream::pending());
+    let budget = Arc::new(Budget::new(REVIEWS_BYTES));
+    let stops = stream::iter([vec![b' '; 19 << 20]]).map(Ok::<_, Infallible>).chain(stream::pending());
     let hog = {
         let budget = Arc::clone(&budget);
         tokio::spawn(async move { budget.read(Body::from_stream(stops), peer(1), Instant::now() + LONG).await })
     };
     tokio::task::yield_now().await;
     let began = Instant::now();
-    let honest = budget.read(arriving(1, 20 << 20, Duration::ZERO), peer(2), began + LONG).await;
-    assert_eq!(honest.map(|body| body.as_ref().len()), Ok(20 << 20));
+    let honest = budget.read(arriving(1, 16 << 20, Duration::ZERO), peer(2), began + LONG).await;
+    assert_eq!(honest.map(|body| body.as_ref().len()), Ok(16 << 20));
     assert_eq!(began.elapsed(), CONTENDED_PAUSE);
     assert_eq!(hog.await.unwrap().unwrap_err(), BodyError::Slow);
 }

@@ -1,0 +1,162 @@
+//! `docs/reference/limits.md`: every limit with what happens beyond it. The numbers are those of the modules that keep them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::policy::condition::limits as conditions;
+use crate::registry;
+use crate::server::limits as server;
+use crate::telemetry::log;
+use crate::verifier::engine;
+
+const HEAD: &str = "# Limits\n\nWritten from the code by `make generate`: these are the numbers that count. Those that are settings \
+                    are in [Settings](configuration.md); how registries are asked is in [Registries](registries.md), and what a \
+                    condition may be in [Conditions](conditions.md).\n";
+
+/// A limit: what it is of, how much, and what happens beyond it.
+type Row = (&'static str, String, &'static str);
+
+/// The page.
+pub(super) fn page() -> String {
+    let mut page = HEAD.to_owned();
+    for (title, rows) in [
+        ("Connections", connections()),
+        ("Reviews", reviews()),
+        ("Registries", registries()),
+        ("Signatures and conditions", evidence()),
+        ("The log", lines()),
+    ] {
+        // Writing into a String cannot fail, here and below.
+        let _ = write!(page, "\n## {title}\n\n| what | at most | beyond it |\n|---|---|---|\n");
+        for (what, most, beyond) in rows {
+            let _ = writeln!(page, "| {what} | {most} | {beyond} |");
+        }
+    }
+    page
+}
+
+fn connections() -> Vec<Row> {
+    let rate = format!("{} at once, then {} a second", server::PEER_BURST, server::PEER_RATE);
+    vec![
+        (
+            "connections to the webhook port (`limits.maxConnections`)",
+            server::CONNECTIONS.to_string(),
+            "the longest idle one of the peer that holds most is closed; if reviews are answered on all, the new one is",
+        ),
+        ("connections to the admin port", server::ADMIN_CONNECTIONS.to_string(), "the same"),
+        ("a TLS handshake", time(server::HANDSHAKE_TIME), "closed"),
+        ("a header", format!("{}, {}", bytes(server::HEADER_BYTES), time(server::HEADER_TIME)), "431, closed"),
+        ("between two requests", time(server::IDLE_TIME), "closed"),
+        ("for the peer to take a part of an answer", time(server::WRITE_TIME), "closed"),
+        (
+            "requests of one connection, and its age",
+            format!("{}, {}", server::CONNECTION_REQUESTS, time(server::CONNECTION_AGE)),
+            "closed with an answer, so that load spreads",
+        ),
+        (
+            "reviews of one peer at once",
+            "4 times the connections on which none is answered".into(),
+            "they wait, until their deadline",
+        ),
+        (
+            "reviews that one peer begins while those of others are answered (without `--client-ca`)",
+            rate,
+            "they wait for their turn, or until nobody else asks",
+        ),
+    ]
+}
+
+fn reviews() -> Vec<Row> {
+    let window = format!("{} in each {}", bytes(server::BODY_WINDOW_BYTES), time(server::BODY_WINDOW));
+    vec![
+        ("a review", bytes(server::REVIEW_BYTES), "413"),
+        (
+            "reviews that are being read (`limits.bodyBudgetBytes`)",
+            bytes(server::REVIEWS_BYTES),
+            "they wait for room; at the deadline `OVERLOADED`",
+        ),
+        (
+            "of it, for reviews above 1 MiB; for one peer",
+            "five sixths; half of each part, or one review".into(),
+            "the same",
+        ),
+        ("the time of a body", time(server::BODY_TIME), "408"),
+        ("a body brings at least", window, "408"),
+        ("distinct images of one object", engine::MAX_IMAGES.to_string(), "`TOO_MANY_IMAGES`"),
+        (
+            "signatures of one image, by each place in which they lie",
+            engine::MAX_CANDIDATES.to_string(),
+            "`TOO_MANY_SIGNATURES`, unless one of the first ones is good",
+        ),
+    ]
+}
+
+fn registries() -> Vec<Row> {
+    let registry::Settings { limits, timeouts, .. } = registry::Settings::default();
+    let pages = format!("{}, {} pages", length(limits.referrers_page_bytes), limits.referrers_pages);
+    vec![
+        ("a manifest or an index", length(limits.manifest_bytes), "`REGISTRY_LIMIT`"),
+        ("a page of the referrers API", pages, "`REGISTRY_LIMIT`"),
+        ("a simple signing payload", length(limits.payload_bytes), "`REGISTRY_LIMIT`"),
+        ("a bundle with a signature", length(limits.bundle_bytes), "`REGISTRY_LIMIT`"),
+        ("an attestation (`limits.attestationBytes`)", length(limits.attestation_bytes), "`REGISTRY_LIMIT`"),
+        ("all that is read about one image", length(limits.image_bytes), "`REGISTRY_LIMIT`"),
+        (
+            "the answer of a token server; the token in it",
+            format!("{}; {}", length(limits.token_answer_bytes), bytes(limits.token_bytes)),
+            "`REGISTRY_PROTOCOL`",
+        ),
+        ("redirects of one request", limits.redirects.to_string(), "`REGISTRY_PROTOCOL`"),
+        ("until the first byte of an answer", time(timeouts.first_byte), "`REGISTRY_TIMEOUT`"),
+        ("between two pieces of it", time(timeouts.idle), "`REGISTRY_TIMEOUT`"),
+    ]
+}
+
+fn evidence() -> Vec<Row> {
+    vec![
+        (
+            "memory of all signatures and statements that are judged at once",
+            bytes(engine::DOCUMENT_MEMORY),
+            "they wait; one that alone takes more is `DOCUMENT_LIMIT`",
+        ),
+        ("evaluations of conditions at once", conditions::MAX_EVALUATIONS.to_string(), "they wait"),
+        ("memory of one evaluation", bytes(conditions::MAX_MEMORY), "`POLICY_ERROR`"),
+        ("steps of one evaluation", conditions::MAX_STEPS.to_string(), "`POLICY_ERROR`"),
+    ]
+}
+
+fn lines() -> Vec<Row> {
+    vec![
+        ("a field", bytes(log::MAX_FIELD), "cut, with `…` at its end"),
+        ("a line", bytes(log::MAX_LINE), "its last fields are cut"),
+        (
+            "lines that are not written yet",
+            bytes(log::QUEUE_BYTES),
+            "dropped, and counted in `sealgate_log_lines_dropped_total`",
+        ),
+        ("the last lines, when the process ends", time(log::FLUSH), "dropped"),
+    ]
+}
+
+fn length(bytes: u64) -> String {
+    usize::try_from(bytes).map_or_else(|_| bytes.to_string(), self::bytes)
+}
+
+fn bytes(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes.trailing_zeros() >= 20 => format!("{} MiB", bytes >> 20),
+        bytes if bytes.trailing_zeros() >= 10 => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
+fn time(time: Duration) -> String {
+    match (time.as_secs(), time.subsec_millis()) {
+        (seconds, 0) if seconds >= 60 && seconds.is_multiple_of(60) => format!("{} min", seconds.div_euclid(60)),
+        (seconds, 0) => format!("{seconds} s"),
+        _ => format!("{} ms", time.as_millis()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
