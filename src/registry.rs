@@ -18,6 +18,7 @@ mod search;
 mod session;
 mod settings;
 mod shares;
+mod task;
 mod token;
 mod transport;
 mod trust;
@@ -67,8 +68,9 @@ impl Client {
         Ok(Self { transport, authenticator: Arc::default(), metrics })
     }
 
-    fn session<'a>(&'a self, repository: &Repository, access: &'a Access) -> Result<Session<'a>, Unavailable> {
-        Session::new(&self.transport, &self.authenticator, &self.metrics, repository, access)
+    fn session(&self, repository: &Repository, access: &Access) -> Result<Session, Unavailable> {
+        let (transport, authenticator) = (self.transport.clone(), self.authenticator.clone());
+        Session::new(transport, authenticator, self.metrics.clone(), repository, access)
     }
 }
 

@@ -87,16 +87,16 @@ impl Grant {
 
 /// Who is asking, and for which repository.
 #[derive(Debug)]
-pub(super) struct Applicant<'a> {
+pub(super) struct Applicant {
     key: Key,
     /// The registry's own address.
     pub(super) authority: Authority,
     pub(super) plain_http: bool,
     /// `None` is anonymous.
-    logins: Vec<Option<&'a Credential>>,
+    logins: Vec<Option<Credential>>,
     /// Logins beyond [`MAX_LOGINS`].
     left_out: usize,
-    problems: &'a [String],
+    problems: Vec<String>,
     began: Instant,
 }
 
@@ -120,14 +120,14 @@ struct Shown {
     challenge: Arc<Challenge>,
 }
 
-impl<'a> Applicant<'a> {
+impl Applicant {
     /// Credentials for other hosts are left out here and go no further.
     pub(super) fn new(
         host: &str,
         path: &str,
         (authority, plain_http): (Authority, bool),
-        credentials: &'a [Credential],
-        problems: &'a [String],
+        credentials: &[Credential],
+        problems: &[String],
     ) -> Self {
         let mut known = HashSet::new();
         let mut own: Vec<&Credential> = credentials
@@ -137,7 +137,8 @@ impl<'a> Applicant<'a> {
         let left_out = own.len().saturating_sub(MAX_LOGINS);
         own.truncate(MAX_LOGINS);
         let key = Key { host: host.to_owned(), path: path.to_owned(), credentials: fingerprint(&own) };
-        let logins = own.into_iter().map(Some).chain([None]).collect();
+        let logins = own.into_iter().cloned().map(Some).chain([None]).collect();
+        let problems = problems.to_vec();
         Self { key, authority, plain_http, logins, left_out, problems, began: Instant::now() }
     }
 
@@ -156,7 +157,7 @@ impl<'a> Applicant<'a> {
         let names: Vec<&str> = self
             .logins
             .iter()
-            .map(|login| login.map_or("anonymous access", |credential| credential.source.as_str()))
+            .map(|login| login.as_ref().map_or("anonymous access", |credential| credential.source.as_str()))
             .collect();
         let left_out = (self.left_out > 0)
             .then(|| format!("did not try {} more: {MAX_LOGINS} logins is the limit", self.left_out));
@@ -190,7 +191,7 @@ impl Pass {
 
 impl Authenticator {
     /// What the first try of a request shows: what let the last one in, or nothing.
-    pub(super) fn pass(&self, applicant: &Applicant<'_>) -> Pass {
+    pub(super) fn pass(&self, applicant: &Applicant) -> Pass {
         let shown = lock(&self.slot(&applicant.key).proven).clone().filter(|shown| !shown.grant.is_over());
         Pass { from_memory: shown.is_some(), shown, ..Pass::default() }
     }
@@ -200,7 +201,7 @@ impl Authenticator {
         &self,
         mut pass: Pass,
         challenge: Option<Challenge>,
-        applicant: &Applicant<'_>,
+        applicant: &Applicant,
         transport: &Transport,
     ) -> Result<Option<Pass>, Unavailable> {
         let answered = || pass.shown.as_ref().map(|shown| shown.challenge.clone());
@@ -223,7 +224,7 @@ impl Authenticator {
     }
 
     /// The registry let a request in that showed this.
-    pub(super) fn accepted(&self, pass: &Pass, applicant: &Applicant<'_>) {
+    pub(super) fn accepted(&self, pass: &Pass, applicant: &Applicant) {
         if let Some(shown) = &pass.shown {
             let slot = self.slot(&applicant.key);
             slot.accepted.store(shown.login, Ordering::Relaxed);
@@ -232,7 +233,7 @@ impl Authenticator {
     }
 
     /// What this showed did not let a request in: it is not remembered any more. Another request may have replaced it meanwhile.
-    pub(super) fn forget(&self, pass: &Pass, applicant: &Applicant<'_>) {
+    pub(super) fn forget(&self, pass: &Pass, applicant: &Applicant) {
         let slot = self.slot(&applicant.key);
         let mut proven = lock(&slot.proven);
         let is_same = |shown: &Shown| proven.as_ref().is_some_and(|p| p.grant.obtained == shown.grant.obtained);
@@ -268,7 +269,7 @@ impl Slot {
         &self,
         pass: &mut Pass,
         challenge: &Arc<Challenge>,
-        applicant: &Applicant<'_>,
+        applicant: &Applicant,
         transport: &Transport,
     ) -> Result<bool, Unavailable> {
         let accepted = self.accepted.load(Ordering::Relaxed);
@@ -311,7 +312,7 @@ impl Grants {
         login: usize,
         accepted: usize,
         challenge: &Challenge,
-        applicant: &Applicant<'_>,
+        applicant: &Applicant,
         transport: &Transport,
     ) -> Result<Option<Grant>, Unavailable> {
         let Some(credential) = applicant.logins.get(login) else { return Ok(None) };
@@ -322,7 +323,7 @@ impl Grants {
             return Ok(None);
         }
         self.bought.retain(|other, _| *other == accepted && *other != login);
-        let grant = answer(challenge, *credential, applicant, transport).await?;
+        let grant = answer(challenge, credential.as_ref(), applicant, transport).await?;
         if let Some(grant) = &grant {
             self.bought.insert(login, grant.clone());
         } else {
@@ -336,7 +337,7 @@ impl Grants {
 async fn answer(
     challenge: &Challenge,
     login: Option<&Credential>,
-    applicant: &Applicant<'_>,
+    applicant: &Applicant,
     transport: &Transport,
 ) -> Result<Option<Grant>, Unavailable> {
     let obtained = Instant::now();

@@ -14,6 +14,9 @@
 //! it holds something, whatever keeps that from being read leaves it unknown: a later page that fails or comes again, a listed
 //! manifest or blob that is gone.
 //!
+//! Each answer is read in a task of its own: what has been read in part always goes on, whoever waits for what, and gives its room
+//! back. A stream inside another is not polled while the other is full, and none is while a signature is verified.
+//!
 //! Junk in one place does not keep what lies in another from being looked at: the tags and the referrers share the candidates, and
 //! the API and the tag behind which referrers are listed share what is looked into.
 //!
@@ -34,6 +37,7 @@ use super::failure::protocol;
 use super::fair;
 use super::manifest::{Descriptor, INDEX_TYPE, Manifest};
 use super::session::{Session, Wanted};
+use super::task::in_task;
 
 const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -70,18 +74,18 @@ enum Form {
 type Step<T> = Result<T, Box<Evidence>>;
 
 /// Everything that may be a signature of `subject` in the session's repository, as it arrives.
-pub(super) fn search(session: Session<'_>, subject: Digest, scope: Scope) -> BoxStream<'_, Evidence> {
+pub(super) fn search(session: Session, subject: Digest, scope: Scope) -> BoxStream<'static, Evidence> {
     let session = Arc::new(session);
-    let limits = session.limits();
+    let (candidates, concurrency) = (session.limits().candidates, session.limits().concurrency);
     let mut places = vec![tagged(session.clone(), subject, Tagged::Signatures)];
     if scope == Scope::Attestations {
         places.push(tagged(session.clone(), subject, Tagged::Attestations));
     }
     places.push(referrers(session.clone(), subject, scope));
-    let excess = move || Box::new(Evidence::TooMany { limit: limits.candidates });
-    fair::share(limits.candidates, places, |_| None::<Digest>, excess)
-        .map(move |layer| fetch(session.clone(), layer, scope))
-        .buffer_unordered(limits.concurrency)
+    let excess = move || Box::new(Evidence::TooMany { limit: candidates });
+    fair::share(candidates, places, |_| None::<Digest>, excess)
+        .map(move |layer| in_task(fetch(session.clone(), layer, scope)))
+        .buffer_unordered(concurrency)
         .boxed()
 }
 
@@ -95,7 +99,7 @@ enum Tagged {
 }
 
 /// The layers behind a tag.
-fn tagged(session: Arc<Session<'_>>, subject: Digest, tagged: Tagged) -> BoxStream<'_, Step<Layer>> {
+fn tagged(session: Arc<Session>, subject: Digest, tagged: Tagged) -> BoxStream<'static, Step<Layer>> {
     let (place, suffix, what) = match tagged {
         Tagged::Signatures => (Place::LegacyTag, "sig", SIGNATURE_TAG),
         Tagged::Attestations => (Place::AttestationTag, "att", ATTESTATION_TAG),
@@ -110,26 +114,26 @@ fn tagged(session: Arc<Session<'_>>, subject: Digest, tagged: Tagged) -> BoxStre
             Err(cause) => vec![unread(place, cause)],
         }
     };
-    stream::once(ask).flat_map(stream::iter).boxed()
+    stream::once(in_task(ask)).flat_map(stream::iter).boxed()
 }
 
 /// The layers of all referrers, from the API and from the tag, each referrer once.
-fn referrers(session: Arc<Session<'_>>, subject: Digest, scope: Scope) -> BoxStream<'_, Step<Layer>> {
-    let limits = session.limits();
+fn referrers(session: Arc<Session>, subject: Digest, scope: Scope) -> BoxStream<'static, Step<Layer>> {
+    let (candidates, concurrency) = (session.limits().candidates, session.limits().concurrency);
     let key = |(_, descriptor): &(Place, Descriptor)| descriptor.digest().ok();
-    let excess = move || Box::new(Evidence::TooMany { limit: limits.candidates });
+    let excess = move || Box::new(Evidence::TooMany { limit: candidates });
     let places = vec![api(session.clone(), subject).boxed(), tag(session.clone(), subject).boxed()];
-    fair::share(limits.candidates, places, key, excess)
-        .map(move |step| look_into(session.clone(), subject, scope, step))
-        .buffer_unordered(limits.concurrency)
+    fair::share(candidates, places, key, excess)
+        .map(move |step| in_task(look_into(session.clone(), subject, scope, step)))
+        .buffer_unordered(concurrency)
         .flat_map(stream::iter)
         .boxed()
 }
 
 /// What the referrers API lists, page by page.
-fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
+fn api(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
     let first = session.url(&format!("referrers/{subject}"));
-    let pages = stream::unfold((first.map(Some), Read::default()), move |(next, mut read)| {
+    let pages = stream::unfold((first.map(Some), Read::default()), move |(next, mut read): (_, Read)| {
         let session = session.clone();
         async move {
             let url = match next {
@@ -143,10 +147,12 @@ fn api(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
                     (Ok(None), read),
                 ));
             }
-            let (descriptors, next) = match page(&session, &url, &mut read).await {
-                Ok(page) => page,
-                Err(cause) => (Vec::new(), Err(cause)),
-            };
+            let page = in_task(async move {
+                let page = page(&session, &url, &mut read).await;
+                (page, read)
+            });
+            let (page, read) = page.await;
+            let (descriptors, next) = page.unwrap_or_else(|cause| (Vec::new(), Err(cause)));
             let listed = descriptors.into_iter().map(|descriptor| Ok((Place::ReferrersApi, descriptor))).collect();
             Some((listed, (next, read)))
         }
@@ -164,7 +170,7 @@ struct Read {
 /// One page: its descriptors, and where the next one is, or what is wrong with that. Only the first one may say that there is no
 /// such API.
 async fn page(
-    session: &Session<'_>,
+    session: &Session,
     url: &Url,
     read: &mut Read,
 ) -> Result<(Vec<Descriptor>, Result<Option<Url>, Unavailable>), Unavailable> {
@@ -201,7 +207,7 @@ async fn page(
 }
 
 /// What the index behind the tag `sha256-<hex>` lists.
-fn tag(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
+fn tag(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
     let place = Place::FallbackTag;
     let ask = async move {
         match session.manifest_of_tag(&format!("sha256-{}", subject.hex()), REFERRERS_TAG).await {
@@ -215,12 +221,12 @@ fn tag(session: Arc<Session<'_>>, subject: Digest) -> impl Stream<Item = Step<(P
             Err(cause) => vec![unread(place, cause)],
         }
     };
-    stream::once(ask).flat_map(stream::iter)
+    stream::once(in_task(ask)).flat_map(stream::iter)
 }
 
 /// The signature layers of one referrer. One that is about another image has none.
 async fn look_into(
-    session: Arc<Session<'_>>,
+    session: Arc<Session>,
     subject: Digest,
     scope: Scope,
     step: Step<(Place, Descriptor)>,
@@ -262,7 +268,7 @@ fn signature_layers(place: Place, manifest: Digest, layers: Vec<Descriptor>) -> 
 }
 
 /// A layer's content.
-async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Evidence {
+async fn fetch(session: Arc<Session>, step: Step<Layer>, scope: Scope) -> Evidence {
     let Layer { origin, descriptor, form } = match step {
         Ok(layer) => layer,
         Err(evidence) => return *evidence,
@@ -292,3 +298,6 @@ async fn fetch(session: Arc<Session<'_>>, step: Step<Layer>, scope: Scope) -> Ev
 fn unread<T>(place: Place, cause: Unavailable) -> Step<T> {
     Err(Box::new(Evidence::Unread { place, cause }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Everything that is asked of one repository for one question, with one set of credentials and one budget.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::StatusCode;
@@ -15,15 +16,16 @@ use super::challenge::Challenge;
 use super::failure::{protocol, quoted, too_long};
 use super::link;
 use super::manifest::{Descriptor, MANIFEST_TYPES, Manifest};
+use super::settings::Limits;
 use super::transport::{Answer, Budget, Request, Transport, Whole};
 
 /// One repository, one purpose.
 #[derive(Debug)]
-pub(super) struct Session<'a> {
-    transport: &'a Transport,
-    authenticator: &'a Authenticator,
-    metrics: &'a Metrics,
-    applicant: Applicant<'a>,
+pub(super) struct Session {
+    transport: Arc<Transport>,
+    authenticator: Arc<Authenticator>,
+    metrics: Metrics,
+    applicant: Applicant,
     /// `https://<host>/v2/<path>/`
     repository: Url,
     budget: Budget,
@@ -53,13 +55,13 @@ pub(super) struct Wanted<'a> {
 /// 404: what nobody has said to be there is not there.
 const NOT_FOUND: &[u16] = &[404];
 
-impl<'a> Session<'a> {
+impl Session {
     pub(super) fn new(
-        transport: &'a Transport,
-        authenticator: &'a Authenticator,
-        metrics: &'a Metrics,
+        transport: Arc<Transport>,
+        authenticator: Arc<Authenticator>,
+        metrics: Metrics,
         repository: &Repository,
-        access: &'a Access,
+        access: &Access,
     ) -> Result<Self, Unavailable> {
         let (base, authority) = transport.base(repository.host())?;
         let plain_http = base.scheme() == "http";
@@ -77,7 +79,7 @@ impl<'a> Session<'a> {
         Ok(Self { transport, authenticator, metrics, applicant, repository: url, budget })
     }
 
-    pub(super) fn limits(&self) -> &'a super::Limits {
+    pub(super) fn limits(&self) -> &Limits {
         &self.transport.limits
     }
 
@@ -222,7 +224,7 @@ impl<'a> Session<'a> {
             self.authenticator.forget(&pass, &self.applicant);
             // Its place is given back before a token server is asked, which may need one of the same host.
             answer.discard().await;
-            match self.authenticator.after(pass, challenge, &self.applicant, self.transport).await? {
+            match self.authenticator.after(pass, challenge, &self.applicant, &self.transport).await? {
                 Some(next) => pass = next,
                 None => return Err(self.applicant.refused(status.as_u16(), wanted.what)),
             }

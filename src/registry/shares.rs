@@ -37,6 +37,12 @@ impl Shares {
         Share { _permits: [own.ok(), all.ok()] }
     }
 
+    /// How many a host could take now.
+    #[cfg(test)]
+    pub(super) fn available(&self, host: &str) -> usize {
+        self.of(host).available_permits()
+    }
+
     fn of(&self, host: &str) -> Arc<Semaphore> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = hosts.get(host).and_then(Weak::upgrade) {

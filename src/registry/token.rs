@@ -30,7 +30,7 @@ pub(super) async fn token(
     realm: &str,
     service: Option<&str>,
     login: Option<&Login>,
-    applicant: &Applicant<'_>,
+    applicant: &Applicant,
     transport: &Transport,
 ) -> Result<Option<(HeaderValue, Duration)>, Unavailable> {
     let request = token_request(realm, service, login, applicant, transport)?;
@@ -75,7 +75,7 @@ fn token_request<'a>(
     realm: &str,
     service: Option<&str>,
     login: Option<&Login>,
-    applicant: &'a Applicant<'_>,
+    applicant: &'a Applicant,
     transport: &Transport,
 ) -> Result<Request<'a>, Unavailable> {
     let origin = &applicant.authority;

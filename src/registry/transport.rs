@@ -53,7 +53,7 @@ pub(super) struct Transport {
     pub(super) limits: Limits,
     timeouts: Timeouts,
     /// Room for bodies, in [`ROOM`].
-    room: Arc<Shares>,
+    pub(super) room: Arc<Shares>,
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 use super::*;
 
-fn applicant(path: &str) -> Applicant<'static> {
+fn applicant(path: &str) -> Applicant {
     let url = url::Url::parse("https://registry.test/").unwrap();
     Applicant::new("registry.test", path, (Authority::of(&url).unwrap(), false), &[], &[])
 }
