@@ -8,6 +8,7 @@
 
 mod auth;
 mod challenge;
+mod clients;
 mod failure;
 mod fair;
 mod link;
@@ -30,16 +31,20 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::telemetry::Metrics;
 use crate::verifier::ports::{
-    Access, Evidence, Fault, ImageReference, PinnedImage, Place, Registry, Repository, Scope, Unavailable,
+    Access, Evidence, Fault, Held, ImageReference, PinnedImage, Place, Registry, Repository, Scope, Unavailable,
 };
 
 use auth::Authenticator;
 use session::Session;
+use shares::Shares;
 use transport::Transport;
 
 pub use auth::REMEMBERED_LOGINS;
 pub use resolver::{Resolver, SystemResolver};
-pub use settings::{HostSettings, Limits, Roots, Settings, SettingsError, Timeouts};
+pub use settings::{
+    BODIES, HostSettings, IDLE_CONNECTIONS, IDLE_HOSTS, IMAGES, Limits, Quota, REQUESTS, Roots, SMALL_BODY_BYTES,
+    Settings, SettingsError, Timeouts,
+};
 
 const IMAGE: &str = "the image's manifest";
 
@@ -48,6 +53,8 @@ const IMAGE: &str = "the image's manifest";
 pub struct Client {
     transport: Arc<Transport>,
     authenticator: Arc<Authenticator>,
+    /// Images that are looked at.
+    images: Arc<Shares>,
     metrics: Metrics,
 }
 
@@ -65,7 +72,8 @@ impl Client {
     ) -> Result<Self, SettingsError> {
         let resolver: Arc<dyn Resolver> = Arc::new(resolver);
         let transport = Arc::new(Transport::new(settings, &resolver)?);
-        Ok(Self { transport, authenticator: Arc::default(), metrics })
+        let images = Arc::new(Shares::new(settings.limits.images));
+        Ok(Self { transport, authenticator: Arc::default(), images, metrics })
     }
 
     fn session(&self, repository: &Repository, access: &Access) -> Result<Session, Unavailable> {
@@ -75,6 +83,10 @@ impl Client {
 }
 
 impl Registry for Client {
+    async fn admit(&self, image: &Repository) -> Held {
+        Held::new(self.images.take(image.host(), 1).await)
+    }
+
     async fn resolve(&self, image: &ImageReference, access: &Access) -> Result<PinnedImage, Fault> {
         if let Some(pinned) = image.pinned() {
             return Ok(pinned);

@@ -26,8 +26,7 @@ pub(super) fn registry(config: &Config) -> anyhow::Result<registry::Settings> {
     let mut settings = registry::Settings::default();
     let largest = config.limits.attestation_bytes;
     settings.limits.attestation_bytes = largest;
-    settings.limits.host_bytes_in_flight = settings.limits.host_bytes_in_flight.max(largest);
-    settings.limits.bytes_in_flight = settings.limits.bytes_in_flight.max(largest);
+    settings.limits.bodies = settings.limits.bodies.with_room_for(largest);
     settings.limits.image_bytes = settings.limits.image_bytes.max(largest.saturating_mul(2));
     for registry in &config.registries {
         settings.hosts.insert(registry.host.clone(), host(registry)?);

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::domain::address::is_public;
 
+use super::settings::Quota;
 use super::shares::Shares;
 
 /// Turns host names into addresses.
@@ -40,7 +41,7 @@ impl Resolver for SystemResolver {
 
 /// Lookups of the operating system block a thread, for as long as the slowest name server likes. The threads are those that
 /// check signatures too, 512 in all: names must not use them up, nor one name the lookups of all others.
-static LOOKUPS: LazyLock<Shares> = LazyLock::new(|| Shares::new(32, 4));
+static LOOKUPS: LazyLock<Shares> = LazyLock::new(|| Shares::new(Quota { all: 32, host: 4, kept: 0 }));
 
 /// The thread has the share, not whoever waits: a lookup that nobody waits for any more goes on blocking.
 async fn on_a_thread<T: Send + 'static>(
@@ -58,6 +59,7 @@ async fn on_a_thread<T: Send + 'static>(
 }
 
 /// A resolver whose answers are looked at.
+#[derive(Clone)]
 pub(super) struct Guard {
     resolver: Arc<dyn Resolver>,
     addresses: Addresses,

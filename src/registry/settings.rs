@@ -3,6 +3,39 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How much there is of something that all hosts share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// In all.
+    pub all: u32,
+    /// The most that one host may use.
+    pub host: u32,
+    /// How much of all is kept for hosts that use none of it.
+    pub kept: u32,
+}
+
+impl Quota {
+    /// The same in KiB, with room for one body of so many bytes.
+    #[must_use]
+    pub fn with_room_for(self, bytes: u64) -> Self {
+        let largest = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        Self { all: self.all.max(largest.saturating_add(self.kept)), host: self.host.max(largest), ..self }
+    }
+}
+
+/// Images that are looked at at once, where no setting says otherwise.
+pub const IMAGES: Quota = Quota { all: 80, host: 32, kept: 16 };
+/// Requests that run at once, each over a connection of its own, where no setting says otherwise.
+pub const REQUESTS: Quota = Quota { all: 128, host: 32, kept: 32 };
+/// Room for bodies above [`SMALL_BODY_BYTES`], in KiB, where no setting says otherwise.
+pub const BODIES: Quota = Quota { all: 24 << 10, host: 16 << 10, kept: 4 << 10 };
+/// So much of a body needs no room: what is small never waits for what is large, and what never comes holds nothing.
+pub const SMALL_BODY_BYTES: u64 = 64 << 10;
+/// Hosts whose connections are kept for their next requests, beside those that have settings of their own.
+pub const IDLE_HOSTS: usize = 32;
+/// Connections to one host that are kept for their next requests.
+pub const IDLE_CONNECTIONS: usize = 8;
+
 /// Settings of [`super::Client`]. The default is safe: https only, the system's certificates, public addresses.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -63,11 +96,13 @@ pub struct Limits {
     pub attestation_bytes: u64,
     /// All that is read while looking for the signatures of one image, in bytes.
     pub image_bytes: u64,
-    /// All bodies that are being read at once, for all images, in bytes. A body counts with the size that it announces or
-    /// else with its limit; the next waits until there is room.
-    pub bytes_in_flight: u64,
-    /// The part of that which one host may use, in bytes.
-    pub host_bytes_in_flight: u64,
+    /// Images that are looked at at once. The others wait.
+    pub images: Quota,
+    /// Requests that run at once, each over a connection of its own. The others wait.
+    pub requests: Quota,
+    /// Room for bodies above [`SMALL_BODY_BYTES`], in KiB. A body counts with the size that it announces or else with its limit;
+    /// the next waits until there is room.
+    pub bodies: Quota,
     /// Referrers that are looked into, and signatures that are handed out, for one image.
     pub candidates: usize,
     /// Redirects that are followed for one request.
@@ -88,8 +123,9 @@ impl Default for Limits {
             bundle_bytes: 4 << 20,
             attestation_bytes: 16 << 20,
             image_bytes: 64 << 20,
-            bytes_in_flight: 32 << 20,
-            host_bytes_in_flight: 16 << 20,
+            images: IMAGES,
+            requests: REQUESTS,
+            bodies: BODIES,
             candidates: 64,
             redirects: 3,
             concurrency: 8,
@@ -100,9 +136,7 @@ impl Default for Limits {
 /// How long one step may take. The caller's deadline comes on top: dropping the future ends everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS together.
-    pub connect: Duration,
-    /// From the connection to the complete head of the answer.
+    /// Name resolution, TCP, TLS and the complete head of the answer together.
     pub first_byte: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
@@ -110,7 +144,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), first_byte: Duration::from_secs(3), idle: Duration::from_secs(2) }
+        Self { first_byte: Duration::from_secs(3), idle: Duration::from_secs(2) }
     }
 }
 

@@ -14,19 +14,17 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CON
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use hyper_util::client::legacy::connect::capture_connection;
-use reqwest::{Body, Client, Response, redirect};
-use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
-use tokio::time::{Instant, sleep, timeout};
+use reqwest::{Body, Client, Response};
+use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
 use crate::domain::Unavailable;
 use crate::domain::address::is_public;
 
+use super::clients::{Clients, Template};
 use super::failure::{blocked, closed_before_answer, protocol, too_long, unavailable};
 use super::resolver::{Addresses, Guard, Resolver};
-use super::settings::{HostSettings, Limits, Settings, SettingsError, Timeouts};
+use super::settings::{HostSettings, Limits, SMALL_BODY_BYTES, Settings, SettingsError, Timeouts};
 use super::shares::{Share, Shares};
 use super::trust::{pem_roots, system_roots};
 
@@ -34,11 +32,6 @@ use super::trust::{pem_roots, system_roots};
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 /// How much of an error's body is read, so that its connection can be used again. It is never shown.
 const ERROR_BYTES: u64 = 8 << 10;
-/// Connections to one host that wait for their next request, and for how long.
-const IDLE_CONNECTIONS: usize = 8;
-const IDLE_CONNECTION: Duration = Duration::from_secs(30);
-/// So much of a body needs no room: what is small never waits for what is large, and what never comes holds nothing.
-const SMALL_BYTES: u64 = 64 << 10;
 /// How fast a body must come, in bytes a second, after the first second.
 const MINIMUM_RATE: u64 = 16 << 10;
 /// The unit in which room for bodies is given out, in bytes.
@@ -47,11 +40,12 @@ const ROOM: u64 = 1 << 10;
 /// All HTTP clients.
 #[derive(Debug)]
 pub(super) struct Transport {
-    everyone: Client,
+    everyone: Clients,
     hosts: HashMap<Authority, ConfiguredHost>,
     plain: HashSet<String>,
     pub(super) limits: Limits,
     timeouts: Timeouts,
+    requests: Shares,
     /// Room for bodies, in [`ROOM`].
     pub(super) room: Arc<Shares>,
 }
@@ -92,6 +86,8 @@ pub(super) struct Answer {
     pub(super) response: Response,
     pub(super) authority: Authority,
     timeouts: Timeouts,
+    /// For the request, until its connection has done with it.
+    place: Share,
     room: Arc<Shares>,
 }
 
@@ -115,8 +111,8 @@ impl Transport {
             super::Roots::System => system_roots()?,
             super::Roots::Pem(pem) => pem_roots(pem, "all registries")?,
         });
-        let build = |roots, addresses| client(settings, roots, Guard::new(resolver.clone(), addresses));
-        let everyone = build(roots.clone(), Addresses::Public)?;
+        let template = |roots, addresses| Template::new(settings, roots, Guard::new(resolver.clone(), addresses));
+        let everyone = Clients::new(template(roots.clone(), Addresses::Public)?);
         let mut hosts = HashMap::new();
         let mut plain = HashSet::new();
         for (name, host) in &settings.hosts {
@@ -126,15 +122,16 @@ impl Transport {
                 None => roots.clone(),
             };
             let addresses = if host.allow_private_address { Addresses::Any } else { Addresses::Public };
-            let client = build(roots, addresses)?;
+            let client = template(roots, addresses)?.client()?;
             if host.plain_http {
                 plain.insert(name.clone());
             }
             hosts.insert(authority, ConfiguredHost { client, settings: host.clone() });
         }
         let limits = settings.limits.clone();
-        let room = Arc::new(Shares::new(rooms(limits.bytes_in_flight), rooms(limits.host_bytes_in_flight)));
-        Ok(Self { everyone, hosts, plain, limits, timeouts: settings.timeouts, room })
+        let requests = Shares::new(limits.requests);
+        let room = Arc::new(Shares::new(limits.bodies));
+        Ok(Self { everyone, hosts, plain, limits, timeouts: settings.timeouts, requests, room })
     }
 
     /// `https://<host>/v2/`, for a registry host as in canonical image names.
@@ -173,19 +170,21 @@ impl Transport {
         Err(protocol(&request.origin.to_string(), request.what, problem))
     }
 
-    /// Asks once. A connection that the peer closed before it answered anything is tried a second time, no more.
+    /// Asks once, as soon as there is a place for one more request. A connection that the peer closed before it answered anything
+    /// is tried a second time, no more.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, Unavailable> {
         let authority = Authority::of(&request.url)
             .ok_or_else(|| protocol(&request.origin.to_string(), request.what, "a URL without host or port"))?;
         let client = self.client_for(&authority, request)?;
+        let place = self.requests.take(&authority.to_string(), 1).await;
         let fail = |error: &reqwest::Error| unavailable(error, &authority.to_string(), request.what);
-        let response = match self.attempt(client, request, &authority).await? {
+        let response = match self.attempt(&client, request, &authority).await? {
             Err(error) if closed_before_answer(&error) => {
-                self.attempt(client, request, &authority).await?.map_err(|error| fail(&error))?
+                self.attempt(&client, request, &authority).await?.map_err(|error| fail(&error))?
             }
             other => other.map_err(|error| fail(&error))?,
         };
-        Ok(Answer { response, authority, timeouts: self.timeouts, room: self.room.clone() })
+        Ok(Answer { response, authority, timeouts: self.timeouts, place, room: self.room.clone() })
     }
 
     async fn attempt(
@@ -209,25 +208,19 @@ impl Transport {
         if let Some(value) = &request.authorization {
             http.headers_mut().insert(AUTHORIZATION, value.clone());
         }
-        let mut connection = capture_connection(&mut http);
         let http = match http.try_into() {
             Ok(http) => http,
             Err(error) => return Ok(Err(error)),
         };
-        let no_first_byte = async {
-            connection.wait_for_connection_metadata().await;
-            sleep(self.timeouts.first_byte).await;
-        };
-        tokio::select! {
-            answer = client.execute(http) => Ok(answer),
-            () = no_first_byte =>
-                Err(Unavailable::RegistryTimeout { host: authority.to_string(), what: request.what.to_owned() }),
-        }
+        // An answer that is there counts, however late it is looked at.
+        timeout(self.timeouts.first_byte, client.execute(http))
+            .await
+            .map_err(|_| Unavailable::RegistryTimeout { host: authority.to_string(), what: request.what.to_owned() })
     }
 
     /// The client for the host, after its address, if it is one, was looked at. The leave to lie at a private address
     /// holds for what the registry itself refers to only if the registry has it too.
-    fn client_for(&self, authority: &Authority, request: &Request<'_>) -> Result<&Client, Unavailable> {
+    fn client_for(&self, authority: &Authority, request: &Request<'_>) -> Result<Client, Unavailable> {
         let private = |authority| self.hosts.get(authority).is_some_and(|host| host.settings.allow_private_address);
         let host = self.hosts.get(authority).filter(|_| !private(authority) || private(request.origin));
         let addresses = if host.is_some() && private(authority) { Addresses::Any } else { Addresses::Public };
@@ -240,7 +233,10 @@ impl Transport {
             Some(address) if addresses == Addresses::Public && !is_public(address) => {
                 Err(blocked(&authority.to_string(), address.to_string()))
             }
-            _ => Ok(host.map_or(&self.everyone, |host| &host.client)),
+            _ => match host {
+                Some(host) => Ok(host.client.clone()),
+                None => self.everyone.of(authority),
+            },
         }
     }
 }
@@ -314,7 +310,7 @@ impl Answer {
             if is_too_slow(reading, read) {
                 return Err(Unavailable::RegistryTimeout { host, what: what.to_owned() });
             }
-            if room.is_none() && read > SMALL_BYTES {
+            if room.is_none() && read > SMALL_BODY_BYTES {
                 room = Some(places.take(&host, rooms(announced.unwrap_or(limit))).await);
             }
             bytes.extend_from_slice(&piece);
@@ -344,7 +340,8 @@ impl Answer {
     }
 
     fn pieces(self) -> Pieces {
-        Pieces { body: Body::from(self.response), host: self.authority.to_string(), idle: self.timeouts.idle }
+        let (host, idle) = (self.authority.to_string(), self.timeouts.idle);
+        Pieces { body: Body::from(self.response), host, idle, _place: self.place }
     }
 
     fn is_redirect(&self) -> bool {
@@ -363,6 +360,7 @@ struct Pieces {
     body: Body,
     host: String,
     idle: Duration,
+    _place: Share,
 }
 
 impl Pieces {
@@ -415,30 +413,6 @@ fn redirect_target(answer: &Answer, request: &Request<'_>) -> Result<Url, Unavai
         }
         _ => refuse("a redirect to something other than https"),
     }
-}
-
-fn client(settings: &Settings, roots: Arc<rustls::RootCertStore>, guard: Guard) -> Result<Client, SettingsError> {
-    let fail = |problem: String| SettingsError::Http(problem);
-    let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| fail(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    // Not HTTP/2: no registry needs it, and its peers can go on sending after the last answer.
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .dns_resolver(guard)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(settings.timeouts.connect)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS)
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .http1_only()
-        .user_agent(&settings.user_agent)
-        .build()
-        .map_err(|error| fail(error.to_string()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the verifier needs from outside, as traits. Adapters implement them; tests write fakes.
 
+use std::any::Any;
 use std::fmt;
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -13,6 +14,12 @@ pub use crate::signatures::{Candidate, IMAGE_SIGNATURE, Origin, Place, Untrusted
 
 /// Reads images and signatures from registries.
 pub trait Registry: Send + Sync + 'static {
+    /// Waits until one more image of this registry may be looked at: before anything is asked about it, and until what was taken
+    /// is dropped.
+    fn admit(&self, _image: &Repository) -> impl Future<Output = Held> + Send {
+        ready(Held::default())
+    }
+
     /// Asks for the manifest that the reference's tag names, once, and hashes the bytes.
     fn resolve(
         &self,
@@ -32,6 +39,28 @@ pub trait Registry: Send + Sync + 'static {
         access: &'a Access,
     ) -> BoxStream<'a, Evidence>;
 }
+
+/// Something that an adapter keeps for others until this is dropped, such as a place or memory.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    _what: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Held {
+    /// Keeps this.
+    pub fn new(what: impl Send + Sync + 'static) -> Self {
+        Self { _what: Some(Arc::new(what)) }
+    }
+}
+
+/// What is kept makes no difference to what was found.
+impl PartialEq for Held {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Held {}
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

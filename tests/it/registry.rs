@@ -14,6 +14,8 @@ use crate::support::signer::{self, Blob, SimpleSigning, Stored};
 mod attestations;
 #[path = "registry/hostile.rs"]
 mod hostile;
+#[path = "registry/limits.rs"]
+mod limits;
 #[path = "registry/lookup.rs"]
 mod lookup;
 #[path = "registry/remembered.rs"]

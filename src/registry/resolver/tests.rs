@@ -3,16 +3,16 @@ use std::sync::mpsc;
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
-use super::{Resolver, Shares, SystemResolver, on_a_thread};
+use super::*;
 
 #[tokio::test]
 async fn dos_03_a_slow_lookup_keeps_its_share_when_nobody_waits_any_more() {
-    let lookups = Shares::new(2, 1);
+    let lookups = Shares::new(Quota { all: 2, host: 1, kept: 0 });
     let (started, has_started) = oneshot::channel();
     let (answer, answered) = mpsc::channel();
     let slow = on_a_thread(&lookups, "slow.test", move || {
         started.send(()).unwrap();
-        answered.recv().map_err(std::io::Error::other)
+        answered.recv().map_err(io::Error::other)
     });
     tokio::select! {
         found = slow => panic!("{found:?}"),

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::domain::ImageReference;
-use crate::registry::{Client, HostSettings, Roots, Settings};
+use crate::registry::{Client, HostSettings, Quota, Roots, Settings};
 use crate::telemetry::Metrics;
 use crate::verifier::ports::{Access, Registry, Repository};
 
@@ -129,8 +129,7 @@ async fn reg_23_a_manifest_that_is_half_read_never_holds_the_room_that_layers_wa
     // Two requests at once; all room is that of the large manifest.
     let client = client(address, |settings| {
         settings.limits.concurrency = 2;
-        settings.limits.bytes_in_flight = 256 << 10;
-        settings.limits.host_bytes_in_flight = 256 << 10;
+        settings.limits.bodies = Quota { all: 256, host: 256, kept: 0 };
     });
     let image = ImageReference::parse(&format!("{address}/acme/app@{subject}")).unwrap().pinned().unwrap();
     let at = Repository::parse(&format!("{address}/acme/app")).unwrap();

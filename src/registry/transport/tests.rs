@@ -6,11 +6,18 @@ use futures::{FutureExt, poll};
 use http_body_util::StreamBody;
 
 use super::*;
+use crate::registry::Quota;
 
 fn answer(host: &str, room: &Arc<Shares>, body: Body) -> Answer {
     let authority = Authority { host: host.to_owned(), port: 443 };
     let response = http::Response::new(body).into();
-    Answer { response, authority, timeouts: Timeouts::default(), room: room.clone() }
+    let place = Shares::new(Quota { all: 1, host: 1, kept: 0 }).take(host, 1).now_or_never().unwrap();
+    Answer { response, authority, timeouts: Timeouts::default(), place, room: room.clone() }
+}
+
+/// Room for so many KiB in all, and for one host.
+fn room(all: u32, host: u32) -> Arc<Shares> {
+    Arc::new(Shares::new(Quota { all, host, kept: 0 }))
 }
 
 /// More than needs no room.
@@ -18,7 +25,7 @@ const LARGE: usize = 100 << 10;
 
 #[tokio::test]
 async fn dos_03_bodies_wait_for_room_and_one_host_leaves_some_for_others() {
-    let room = Arc::new(Shares::new(rooms(200 << 10), rooms(100 << 10)));
+    let room = room(200, 100);
     let budget = Budget::new(1 << 20);
     let (body, pieces) = mpsc::unbounded::<Result<Frame<Bytes>, Infallible>>();
     let endless = answer("slow.test", &room, Body::wrap(StreamBody::new(pieces)));
@@ -42,7 +49,7 @@ async fn dos_03_bodies_wait_for_room_and_one_host_leaves_some_for_others() {
 
 #[tokio::test]
 async fn reg_22_what_has_not_come_holds_no_room_and_what_is_small_needs_none() {
-    let room = Arc::new(Shares::new(rooms(100 << 10), rooms(100 << 10)));
+    let room = room(100, 100);
     let budget = Budget::new(1 << 20);
     let read = |body: Body| answer("a.test", &room, body).body(LARGE as u64, &budget, "a body");
     // How much of the first body has come, and whether another large one can be read meanwhile.
@@ -58,7 +65,7 @@ async fn reg_22_what_has_not_come_holds_no_room_and_what_is_small_needs_none() {
 
 #[tokio::test]
 async fn a_body_takes_up_what_it_announces() {
-    let room = Arc::new(Shares::new(rooms(300 << 10), rooms(300 << 10)));
+    let room = room(300, 300);
     let budget = Budget::new(8 << 20);
     let read = |bytes: usize| answer("a.test", &room, Body::from(vec![0; bytes])).body(1 << 20, &budget, "a body");
     let first = read(100 << 10).await.unwrap();

@@ -13,7 +13,7 @@ use tokio::time::{sleep, sleep_until};
 use crate::domain::{Finding, ImageReference, PinnedImage, Rejection, Repository, Unavailable};
 use crate::policy::{Basis, Entry, Governing, Policy, Selection, select};
 use crate::signatures::TrustedRoots;
-use crate::verifier::ports::{Access, Fault, Keychain, Registry};
+use crate::verifier::ports::{Access, Fault, Held, Keychain, Registry};
 
 use super::conclude::{self, Ground};
 use super::search::Search;
@@ -47,14 +47,30 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         Self { engine, question, governing, trusted, image, access: OnceCell::new(), enforced }
     }
 
-    /// Selects, resolves a tag at most once, searches, concludes. What needs no registry does not ask one.
+    /// Selects, and asks the registry where that is needed, as soon as it is the image's turn.
     pub(super) async fn judge(&self) -> Judgement {
-        let mut pinned = self.image.pinned();
-        let mut selection = self.select(pinned.as_ref());
+        let pinned = self.image.pinned();
+        let mut judgement = match self.select(pinned.as_ref()) {
+            Selection::Unmatched { broken } => Judgement::new(self.unmatched(&broken)),
+            Selection::Applies(entries) if entries.iter().all(|entry| looks(entry).is_none()) => {
+                judged(&entries, Ground::Nothing)
+            }
+            selection => match self.turn().await {
+                // In a place of its own: an image that waits takes up little memory.
+                Ok(_turn) => return Box::pin(self.ask(selection, pinned)).await,
+                Err(cause) => self.refused(&selection, Finding::Unavailable(cause)),
+            },
+        };
+        judgement.digest = pinned.map(|image| *image.digest());
+        judgement
+    }
+
+    /// Resolves a tag at most once, searches, concludes.
+    async fn ask(&self, mut selection: Selection<'a>, mut pinned: Option<PinnedImage>) -> Judgement {
         if let Selection::NeedsDigest = selection {
             match self.resolve().await {
                 Ok(image) => selection = self.select(Some(pinned.insert(image))),
-                Err(finding) => return Judgement::refused(self.governing.strictest(), finding),
+                Err(finding) => return self.refused(&selection, finding),
             }
         }
         let mut judgement = match selection {
@@ -93,6 +109,22 @@ impl<'a, R: Registry, K: Keychain> Case<'a, R, K> {
         let searches = join_all(searches.into_iter().map(|search| search.run(self))).await;
         let absence = self.absence(image, &searches).await;
         judged(entries, Ground::Searches { searches, absence })
+    }
+
+    /// Waits until the registry may be asked about one more image.
+    async fn turn(&self) -> Result<Held, Unavailable> {
+        let at = self.image.repository();
+        self.in_time(at, self.engine.registry.admit(at)).await
+    }
+
+    /// What the image is where the registry was not asked, or did not say which image it is.
+    fn refused(&self, selection: &Selection<'_>, finding: Finding) -> Judgement {
+        match selection {
+            Selection::Applies(entries) => judged(entries, Ground::Finding(finding)),
+            Selection::NeedsDigest | Selection::Unmatched { .. } => {
+                Judgement::refused(self.governing.strictest(), finding)
+            }
+        }
     }
 
     /// The time of the question.
