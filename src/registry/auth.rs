@@ -30,6 +30,8 @@ pub const REMEMBERED_LOGINS: usize = 2048;
 const LONGEST_MEMORY: Duration = Duration::from_hours(1);
 /// Different logins that are tried at one host for one question. Whoever may name pull secrets is not to try passwords here.
 const MAX_LOGINS: usize = 8;
+/// The same words whether there was any login or none.
+const NO_LOGIN: &str = "no pull secret for this registry was accepted; see sealgate's log";
 
 /// What registries have accepted.
 #[derive(Debug, Default)]
@@ -152,7 +154,7 @@ impl Applicant {
         &self.key.path
     }
 
-    /// All logins were refused.
+    /// All logins were refused. Which ones they were is said in the log alone: an answer may reach whoever guesses names.
     pub(super) fn refused(&self, status: u16, what: &str) -> Unavailable {
         let names: Vec<&str> = self
             .logins
@@ -166,7 +168,10 @@ impl Applicant {
             .chain(self.problems.iter().cloned())
             .collect::<Vec<_>>()
             .join("; ");
-        Unavailable::RegistryUnauthorized { host: self.key.host.clone(), status, what: what.to_owned(), tried }
+        let (host, path) = (&self.key.host, &self.key.path);
+        tracing::warn!(host, path, status, tried, "the registry accepts no login");
+        let (host, what, problem) = (host.clone(), what.to_owned(), NO_LOGIN.to_owned());
+        Unavailable::RegistryUnauthorized { host, status, what, problem }
     }
 }
 

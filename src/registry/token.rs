@@ -85,7 +85,7 @@ fn token_request<'a>(
                 host: applicant.host().to_owned(),
                 status: 401,
                 what: WHAT.to_owned(),
-                tried: format!("nothing was sent to the token server that it names: {problem}"),
+                problem: format!("nothing was sent to the token server that it names: {problem}"),
             }
         })?;
     url.set_fragment(None);

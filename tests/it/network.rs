@@ -446,8 +446,9 @@ async fn logins_are_tried_in_order_and_anonymous_access_last() {
         bad.problems.push("secret shop/other: not found".to_owned());
         let cause = refused(&client, &image.tagged("v1"), &bad).await;
         let message = cause.to_string();
-        assert!(message.contains("secret shop/bad") && message.contains("secret shop/other: not found"), "{message}");
-        assert!(!message.contains("wrong"), "{message}");
+        for secret in ["bad", "other", "not found", "wrong"] {
+            assert!(!message.contains(secret), "{message}");
+        }
         let anonymous = resolve(&client, &image.tagged("v1")).await;
         assert!(matches!(anonymous, Err(Fault::Unavailable(Unavailable::RegistryUnauthorized { .. }))));
         if with_tokens {

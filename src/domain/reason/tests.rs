@@ -74,7 +74,7 @@ fn next_unavailable(after: Option<&Unavailable>) -> Option<Unavailable> {
         Some(U::RegistryRateLimited { .. }) => U::RegistryTimeout { host: host(), what: what() },
         Some(U::RegistryTimeout { .. }) => U::RegistryTls { host: host(), problem: what() },
         Some(U::RegistryTls { .. }) => {
-            U::RegistryUnauthorized { host: host(), status: 401, what: what(), tried: what() }
+            U::RegistryUnauthorized { host: host(), status: 401, what: what(), problem: what() }
         }
         Some(U::RegistryUnauthorized { .. }) => U::RegistryUnreachable { host: host(), problem: what() },
         Some(U::RegistryUnreachable { .. }) => U::TrustedRoot { name: what(), problem: what() },

@@ -116,8 +116,8 @@ pub enum Unavailable {
         /// What is wrong.
         problem: String,
     },
-    /// 401 or 403, with every credential that matches.
-    #[error("{host} answered {status} for {what} ({tried})")]
+    /// 401 or 403, with every credential that matches, or a token server that is not asked.
+    #[error("{host} answered {status} for {what} ({problem})")]
     RegistryUnauthorized {
         /// The host.
         host: String,
@@ -125,8 +125,8 @@ pub enum Unavailable {
         status: u16,
         /// What was asked for.
         what: String,
-        /// Which credentials were tried, by name, never by content.
-        tried: String,
+        /// Why. The names of credentials are for the log alone: whoever is denied may not be meant to know them.
+        problem: String,
     },
     /// Refused, reset, or the name does not resolve.
     #[error("can't reach {host}: {problem}")]

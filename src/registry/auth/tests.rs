@@ -54,3 +54,24 @@ async fn reg_20_no_more_is_remembered_than_the_limit_and_the_oldest_goes_first()
     assert_eq!(lock(&authenticator.slots).len(), REMEMBERED_LOGINS);
     assert!(authenticator.pass(&applicant("1")).header().is_none());
 }
+
+#[test]
+fn an_answer_does_not_name_the_logins_that_were_refused() {
+    let login = |name: &str| {
+        let login = Login::Basic { username: name.to_owned(), password: "hunter2".to_owned().into() };
+        Credential { host: "registry.test".to_owned(), login, source: format!("secret shop/{name}") }
+    };
+    let url = url::Url::parse("https://registry.test/").unwrap();
+    let refused = |logins: &[Credential], problems: &[String]| {
+        let authority = (Authority::of(&url).unwrap(), false);
+        Applicant::new("registry.test", "acme/app", authority, logins, problems).refused(401, "a manifest").to_string()
+    };
+    let none = refused(&[], &[]);
+    assert!(none.ends_with("(no pull secret for this registry was accepted; see sealgate's log)"), "{none}");
+    let many: Vec<_> = (0..10).map(|number| login(&number.to_string())).collect();
+    for (logins, problems) in
+        [(&many[..1], &[][..]), (&many, &[]), (&[], &["secret shop/stripe: not found".to_owned()])]
+    {
+        assert_eq!(refused(logins, problems), none, "as without any");
+    }
+}

@@ -88,8 +88,7 @@ async fn no_more_than_eight_logins_are_tried_for_one_question() {
         };
         let Err(Fault::Unavailable(cause)) = found else { panic!("{found:?}") };
         let message = cause.to_string();
-        assert!(message.contains("did not try 2 more: 8 logins is the limit"), "{message}");
-        assert!(message.contains("secret shop/b8, anonymous access") && !message.contains("b9"), "{message}");
+        assert!(!message.contains("shop"), "{message}");
         assert_eq!(registry.requests().len(), 1 + tried + 1, "with nothing, with each, anonymously");
     }
 }
