@@ -12,6 +12,7 @@ mod clients;
 mod failure;
 mod fair;
 mod link;
+mod lookups;
 mod manifest;
 mod realm;
 mod resolver;
@@ -40,6 +41,7 @@ use shares::Shares;
 use transport::Transport;
 
 pub use auth::REMEMBERED_LOGINS;
+pub use lookups::{ADDRESSES, KEPT_NAMES, LOOKUPS};
 pub use resolver::{Resolver, SystemResolver};
 pub use settings::{
     BODIES, HostSettings, IDLE_CONNECTIONS, IDLE_HOSTS, IMAGES, Limits, Quota, REQUESTS, Roots, SMALL_BODY_BYTES,
@@ -61,7 +63,7 @@ pub struct Client {
 impl Client {
     /// A client that finds hosts through the operating system.
     pub fn new(settings: &Settings, metrics: Metrics) -> Result<Self, SettingsError> {
-        Self::with_resolver(settings, metrics, SystemResolver)
+        Self::with_resolver(settings, metrics, SystemResolver::new()?)
     }
 
     /// A client that finds hosts through `resolver`. Addresses are checked whatever it answers.

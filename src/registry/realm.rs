@@ -50,8 +50,8 @@ fn same_house(a: &str, b: &str) -> bool {
     a == b || (!is_address(a) && !is_address(b) && domain(a).is_some_and(|a| domain(b) == Some(a)))
 }
 
-/// The registered domain: the last two labels, or three where the last two are like `co.uk`.
-fn domain(host: &str) -> Option<&str> {
+/// The registered domain of a host: the last two labels, or three where the last two are like `co.uk`.
+pub(super) fn domain(host: &str) -> Option<&str> {
     let labels: Vec<&str> = host.rsplitn(4, '.').collect();
     let wanted = match labels.as_slice() {
         [country, second, ..] if country.len() == 2 && SECOND_LEVEL.contains(second) => 3,

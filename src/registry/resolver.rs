@@ -3,19 +3,26 @@
 //! The guard sits inside the connector: what it has seen is what is connected to, so a name that answers differently the
 //! second time (DNS rebinding) gains nothing.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, LazyLock};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use crate::domain::address::is_public;
 
-use super::settings::Quota;
-use super::shares::Shares;
+use super::lookups::{Addresses, Lookups};
+use super::settings::SettingsError;
+
+/// When a question to a name server counts as lost, where `/etc/resolv.conf` does not say that it does earlier.
+const LOST_AFTER: Duration = Duration::from_secs(2);
 
 /// Turns host names into addresses.
 pub trait Resolver: Send + Sync + 'static {
@@ -23,51 +30,65 @@ pub trait Resolver: Send + Sync + 'static {
     fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 }
 
-/// The operating system's resolver.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemResolver;
+/// Names as the operating system is configured: `/etc/hosts`, and the name servers, search domains and `ndots` of
+/// `/etc/resolv.conf`, both read once. The system's own function blocks a thread for as long as the slowest name server
+/// likes, and can't be called off.
+#[derive(Clone, Debug)]
+pub struct SystemResolver {
+    lookups: Lookups,
+}
 
-impl Resolver for SystemResolver {
-    fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
-        let host = host.to_owned();
-        async move {
-            let name = host.clone();
-            let look_up = move || Ok((name.as_str(), 0).to_socket_addrs()?.collect());
-            on_a_thread(&LOOKUPS, &host, look_up).await
-        }
-        .boxed()
+impl SystemResolver {
+    /// Reads the system's configuration. Without one the name server is this machine, as `resolv.conf(5)` has it.
+    pub fn new() -> Result<Self, SettingsError> {
+        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            tracing::warn!(%error, "/etc/resolv.conf can't be used; the name server is 127.0.0.1");
+            let server = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
+            let config = ResolverConfig::from_name_servers(vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        });
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        // A question that is lost is asked again before the time of the request is over.
+        options.timeout = options.timeout.min(LOST_AFTER);
+        // What is kept is kept in `Lookups`, where its size is known.
+        options.cache_size = 0;
+        let resolver = builder.build().map_err(|error| SettingsError::Resolver(error.to_string()))?;
+        let ask = move |host: String| {
+            let resolver = resolver.clone();
+            async move {
+                let found = resolver.lookup_ip(host).await.ok()?;
+                Some(Addresses { addresses: found.iter().collect(), until: Instant::from_std(found.valid_until()) })
+            }
+            .boxed()
+        };
+        Ok(Self { lookups: Lookups::new(Arc::new(ask)) })
     }
 }
 
-/// Lookups of the operating system block a thread, for as long as the slowest name server likes. The threads are those that
-/// check signatures too, 512 in all: names must not use them up, nor one name the lookups of all others.
-static LOOKUPS: LazyLock<Shares> = LazyLock::new(|| Shares::new(Quota { all: 32, host: 4, kept: 0 }));
-
-/// The thread has the share, not whoever waits: a lookup that nobody waits for any more goes on blocking.
-async fn on_a_thread<T: Send + 'static>(
-    lookups: &Shares,
-    host: &str,
-    look_up: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let share = lookups.take(host, 1).await;
-    let found = spawn_blocking(move || {
-        let found = look_up();
-        drop(share);
-        found
-    });
-    found.await.map_err(io::Error::other)?
+impl Resolver for SystemResolver {
+    fn resolve(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        let (host, lookups) = (host.to_owned(), self.lookups.clone());
+        async move {
+            // An empty name is the root of all names.
+            let found = if host.is_empty() { None } else { lookups.of(&host).await };
+            let found = found.ok_or(io::ErrorKind::NotFound)?;
+            Ok(found.into_iter().map(|address| SocketAddr::new(address, 0)).collect())
+        }
+        .boxed()
+    }
 }
 
 /// A resolver whose answers are looked at.
 #[derive(Clone)]
 pub(super) struct Guard {
     resolver: Arc<dyn Resolver>,
-    addresses: Addresses,
+    reach: Reach,
 }
 
 /// Which addresses may be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Addresses {
+pub(super) enum Reach {
     /// Public ones only.
     Public,
     /// Any.
@@ -86,23 +107,21 @@ pub(super) enum LookupError {
 }
 
 impl Guard {
-    pub(super) fn new(resolver: Arc<dyn Resolver>, addresses: Addresses) -> Self {
-        Self { resolver, addresses }
+    pub(super) fn new(resolver: Arc<dyn Resolver>, reach: Reach) -> Self {
+        Self { resolver, reach }
     }
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let lookup = self.resolver.resolve(name.as_str());
-        let allowed = self.addresses;
+        let reach = self.reach;
         Box::pin(async move {
             let addresses = lookup.await.map_err(|_| LookupError::Unknown)?;
             if addresses.is_empty() {
                 return Err(LookupError::Unknown.into());
             }
-            if let (Addresses::Public, Some(inner)) =
-                (allowed, addresses.iter().find(|address| !is_public(address.ip())))
-            {
+            if let (Reach::Public, Some(inner)) = (reach, addresses.iter().find(|address| !is_public(address.ip()))) {
                 return Err(LookupError::Blocked(inner.ip().to_string()).into());
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
@@ -112,7 +131,7 @@ impl Resolve for Guard {
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("Guard").field("reach", &self.reach).finish_non_exhaustive()
     }
 }
 

@@ -179,6 +179,9 @@ pub enum SettingsError {
     /// A host that no image name can have.
     #[error("\"{0}\" is not a registry host: write it as in image names, with its port where that is not 443")]
     Host(String),
+    /// The resolver of names refused the system's settings.
+    #[error("names can't be looked up: {0}")]
+    Resolver(String),
     /// The HTTP client refused its settings.
     #[error("the HTTP client can't be made: {0}")]
     Http(String),

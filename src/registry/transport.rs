@@ -23,7 +23,7 @@ use crate::domain::address::is_public;
 
 use super::clients::{Clients, Template};
 use super::failure::{blocked, closed_before_answer, protocol, too_long, unavailable};
-use super::resolver::{Addresses, Guard, Resolver};
+use super::resolver::{Guard, Reach, Resolver};
 use super::settings::{HostSettings, Limits, SMALL_BODY_BYTES, Settings, SettingsError, Timeouts};
 use super::shares::{Share, Shares};
 use super::trust::{pem_roots, system_roots};
@@ -112,7 +112,7 @@ impl Transport {
             super::Roots::Pem(pem) => pem_roots(pem, "all registries")?,
         });
         let template = |roots, addresses| Template::new(settings, roots, Guard::new(resolver.clone(), addresses));
-        let everyone = Clients::new(template(roots.clone(), Addresses::Public)?);
+        let everyone = Clients::new(template(roots.clone(), Reach::Public)?);
         let mut hosts = HashMap::new();
         let mut plain = HashSet::new();
         for (name, host) in &settings.hosts {
@@ -121,7 +121,7 @@ impl Transport {
                 Some(pem) => Arc::new(pem_roots(pem, name)?),
                 None => roots.clone(),
             };
-            let addresses = if host.allow_private_address { Addresses::Any } else { Addresses::Public };
+            let addresses = if host.allow_private_address { Reach::Any } else { Reach::Public };
             let client = template(roots, addresses)?.client()?;
             if host.plain_http {
                 plain.insert(name.clone());
@@ -223,14 +223,14 @@ impl Transport {
     fn client_for(&self, authority: &Authority, request: &Request<'_>) -> Result<Client, Unavailable> {
         let private = |authority| self.hosts.get(authority).is_some_and(|host| host.settings.allow_private_address);
         let host = self.hosts.get(authority).filter(|_| !private(authority) || private(request.origin));
-        let addresses = if host.is_some() && private(authority) { Addresses::Any } else { Addresses::Public };
+        let addresses = if host.is_some() && private(authority) { Reach::Any } else { Reach::Public };
         let literal = match request.url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
             Some(Host::Ipv6(address)) => Some(address.into()),
             _ => None,
         };
         match literal {
-            Some(address) if addresses == Addresses::Public && !is_public(address) => {
+            Some(address) if addresses == Reach::Public && !is_public(address) => {
                 Err(blocked(&authority.to_string(), address.to_string()))
             }
             _ => match host {

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::*;
 use crate::registry::Resolver;
-use crate::registry::resolver::Addresses;
+use crate::registry::resolver::Reach;
 
 #[derive(Clone, Copy)]
 struct Nowhere;
@@ -23,7 +23,7 @@ fn authority(host: &str) -> Authority {
 
 #[tokio::test(start_paused = true)]
 async fn net_18_connections_of_no_more_hosts_are_kept_than_the_limit_and_the_oldest_go_first() {
-    let guard = Guard::new(Arc::new(Nowhere), Addresses::Public);
+    let guard = Guard::new(Arc::new(Nowhere), Reach::Public);
     let roots = Arc::new(RootCertStore::empty());
     let clients = Clients::new(Template::new(&Settings::default(), roots, guard).unwrap());
     let is_kept = |host: &str| clients.hosts.lock().unwrap().contains_key(&authority(host));
