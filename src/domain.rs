@@ -5,6 +5,7 @@ pub mod digest;
 pub mod docker_config;
 pub mod identity;
 pub mod json_size;
+pub mod minimum_rate;
 pub mod name;
 pub mod pattern;
 pub mod predicate;

@@ -280,7 +280,7 @@ async fn fetch(session: Arc<Session>, step: Step<Layer>, scope: Scope) -> Eviden
     };
     let place = origin.place;
     match session.blob(&descriptor, limit, what).await {
-        Ok(bytes) => {
+        Ok((bytes, held)) => {
             let blob = Digest::of(&bytes);
             let content = match form {
                 Form::Bundle => UntrustedContent::Bundle(bytes),
@@ -289,7 +289,7 @@ async fn fetch(session: Arc<Session>, step: Step<Layer>, scope: Scope) -> Eviden
                     UntrustedContent::SimpleSigning { payload: bytes, annotations: descriptor.annotations }
                 }
             };
-            Evidence::Candidate(Candidate { origin, blob, content })
+            Evidence::Candidate(Candidate { origin, blob, content }, held)
         }
         Err(cause) => Evidence::Unread { place, cause },
     }

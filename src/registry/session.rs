@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::domain::{Digest, Repository, Unavailable};
 use crate::telemetry::Metrics;
-use crate::verifier::ports::Access;
+use crate::verifier::ports::{Access, Held};
 
 use super::auth::{Applicant, Authenticator, Pass};
 use super::challenge::Challenge;
@@ -126,8 +126,13 @@ impl Session {
     }
 
     /// The blob of a descriptor, at most `limit` bytes: its size is looked at before anything is asked for, and its size and
-    /// digest are checked.
-    pub(super) async fn blob(&self, descriptor: &Descriptor, limit: u64, what: &str) -> Result<Vec<u8>, Unavailable> {
+    /// digest are checked. With it comes the room that it takes up.
+    pub(super) async fn blob(
+        &self,
+        descriptor: &Descriptor,
+        limit: u64,
+        what: &str,
+    ) -> Result<(Vec<u8>, Held), Unavailable> {
         let digest = descriptor.digest().map_err(|problem| protocol(&self.host(), what, problem))?;
         let limit = self.declared(descriptor, limit, what)?;
         let url = self.url(&format!("blobs/{digest}"))?;
@@ -135,7 +140,7 @@ impl Session {
         let Document { body, .. } = self.fetch(wanted).await?.ok_or_else(|| self.gone(what))?;
         self.check_size(&body.bytes, descriptor, what)?;
         self.check_digest(&body.bytes, &digest, what)?;
-        Ok(body.bytes)
+        Ok(body.into_parts())
     }
 
     /// Fetches one thing; `None` when the registry says that it is not there. Counted.

@@ -20,6 +20,8 @@ use url::{Host, Url};
 
 use crate::domain::Unavailable;
 use crate::domain::address::is_public;
+use crate::domain::minimum_rate::is_too_slow;
+use crate::verifier::ports::Held;
 
 use super::clients::{Clients, Template};
 use super::failure::{blocked, closed_before_answer, protocol, too_long, unavailable};
@@ -32,8 +34,6 @@ use super::trust::{pem_roots, system_roots};
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 /// How much of an error's body is read, so that its connection can be used again. It is never shown.
 const ERROR_BYTES: u64 = 8 << 10;
-/// How fast a body must come, in bytes a second, after the first second.
-const MINIMUM_RATE: u64 = 16 << 10;
 /// The unit in which room for bodies is given out, in bytes.
 const ROOM: u64 = 1 << 10;
 
@@ -95,7 +95,14 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) bytes: Vec<u8>,
-    _room: Option<Share>,
+    room: Option<Share>,
+}
+
+impl Whole {
+    /// The bytes, and the room that they take up as long as it is kept.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Held) {
+        (self.bytes, self.room.map_or_else(Held::default, Held::new))
+    }
 }
 
 /// How many bytes may still be read while one image is looked at.
@@ -319,7 +326,7 @@ impl Answer {
             }
             budget.take(length(&piece)).map_err(|all| too_long(&host, "everything about one image", all))?;
         }
-        Ok(Whole { bytes, _room: room })
+        Ok(Whole { bytes, room })
     }
 
     /// Reads the rest of an error, so that the connection can be used again, if it is short and comes at once.
@@ -347,12 +354,6 @@ impl Answer {
     fn is_redirect(&self) -> bool {
         matches!(self.status().as_u16(), 301 | 302 | 303 | 307 | 308)
     }
-}
-
-/// Whether a body of which so much has come in that time is not worth its room.
-fn is_too_slow(reading: Duration, read: u64) -> bool {
-    let due = reading.saturating_sub(Duration::from_secs(1)).as_millis().saturating_mul(u128::from(MINIMUM_RATE));
-    u128::from(read).saturating_mul(1000) < due
 }
 
 /// A body as it comes in.

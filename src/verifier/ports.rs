@@ -74,8 +74,8 @@ pub enum Scope {
 /// One thing that was found out while looking for signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// Signature material.
-    Candidate(Candidate),
+    /// Signature material, and the memory that was taken for it, which is kept until it is judged.
+    Candidate(Candidate, Held),
     /// A place, or something listed there, that could not be read: what is there is not known.
     Unread {
         /// Where.

@@ -52,7 +52,7 @@ pub(crate) fn contents(evidence: &[Evidence]) -> Vec<String> {
     let mut contents: Vec<String> = evidence
         .iter()
         .filter_map(|item| match item {
-            Evidence::Candidate(candidate) => Some(match &candidate.content {
+            Evidence::Candidate(candidate, _) => Some(match &candidate.content {
                 UntrustedContent::Bundle(bytes) => String::from_utf8(bytes.clone()).unwrap(),
                 UntrustedContent::Envelope { envelope: payload, .. }
                 | UntrustedContent::SimpleSigning { payload, .. } => String::from_utf8(payload.clone()).unwrap(),

@@ -11,7 +11,7 @@ use sealgate::api;
 use sealgate::domain::{Digest, ImageReference, PinnedImage, Repository, Unavailable};
 use sealgate::policy::{Entry, Labels, PolicySet};
 use sealgate::signatures::{Candidate, RootsCell, TrustedRoots};
-use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, Namespaces, PullContext, Registry, Scope};
+use sealgate::verifier::ports::{Access, Evidence, Fault, Held, Keychain, Namespaces, PullContext, Registry, Scope};
 use sealgate::verifier::{Defaults, Engine, ImageVerdict, Mode, PolicyCell, Question};
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, Notify};
@@ -273,7 +273,7 @@ pub fn legacy_signature(key: &SigningKey, digest: &Digest) -> Candidate {
 }
 
 pub fn found(candidate: Candidate) -> Step {
-    Step::Found(Evidence::Candidate(candidate))
+    Step::Found(Evidence::Candidate(candidate, Held::default()))
 }
 
 /// A policy about images, with one authority a key: `a`, `b` ...; any of them is enough.

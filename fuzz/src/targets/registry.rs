@@ -54,7 +54,7 @@ pub fn manifest(input: &[u8]) {
         for image in [image.pin(body), image.pin(b"another")] {
             let mut evidence = client.evidence(&image, image.repository(), Scope::Attestations, &access);
             while let Some(found) = evidence.next().await {
-                let Evidence::Candidate(candidate) = found else { continue };
+                let Evidence::Candidate(candidate, _) = found else { continue };
                 let (UntrustedContent::Bundle(bytes)
                 | UntrustedContent::SimpleSigning { payload: bytes, .. }
                 | UntrustedContent::Envelope { envelope: bytes, .. }) = candidate.content;

@@ -20,7 +20,8 @@ fn lookups() -> (Lookups, Arc<AtomicUsize>) {
                 pending::<()>().await;
             }
             let addresses = vec![Ipv4Addr::LOCALHOST.into(); 2 * ADDRESSES];
-            (!host.starts_with("none")).then(|| Addresses { addresses, until: Instant::now() + TTL })
+            (!host.starts_with("none"))
+                .then(|| Addresses { addresses, until: Instant::now().checked_add(TTL).unwrap() })
         }
         .boxed()
     };

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use crate::domain::{Digest, Finding, PinnedImage, Repository, Unavailable};
 use crate::policy::{Answer, Examined, Mode, Policy, PolicyOutcome, Unread, evaluate};
 use crate::signatures::{self, Form, TrustedRoots, VerifiedSignature};
-use crate::verifier::ports::{Candidate, Evidence, Keychain, Place, Registry, Scope, UntrustedContent};
+use crate::verifier::ports::{Candidate, Evidence, Held, Keychain, Place, Registry, Scope, UntrustedContent};
 
 use super::MAX_CANDIDATES;
 use super::judge::Case;
@@ -116,13 +116,13 @@ impl<'a> Search<'a> {
         let mut evidence = case.engine.registry.evidence(self.image, self.at, self.scope(), access);
         while let Some(found) = evidence.next().await {
             match found {
-                Evidence::Candidate(candidate) => {
+                Evidence::Candidate(candidate, held) => {
                     let Some(left) = self.left.checked_sub(1) else {
                         self.too_many = true;
                         return;
                     };
                     self.left = left;
-                    self.examine(candidate, case).await;
+                    self.examine((candidate, held), case).await;
                     if self.all_accept(Mode::Enforce) {
                         self.settle(case);
                     }
@@ -145,24 +145,29 @@ impl<'a> Search<'a> {
         }
     }
 
-    async fn examine<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) {
+    async fn examine<R: Registry, K: Keychain>(&mut self, found: (Candidate, Held), case: &Case<'_, R, K>) {
+        let candidate = &found.0;
         let form = match &candidate.content {
             UntrustedContent::Bundle(_) => Form::Bundle,
             UntrustedContent::SimpleSigning { .. } => Form::SimpleSigning,
             UntrustedContent::Envelope { .. } => Form::Envelope,
         };
         let origin = candidate.origin.clone();
-        let content = fingerprint(&candidate);
+        let content = fingerprint(candidate);
         let answers = match self.seen.get(&content).and_then(|earlier| self.examined.get(*earlier)) {
             Some(earlier) => earlier.answers.clone(),
-            None => self.ask(candidate, case).await,
+            None => self.ask(found, case).await,
         };
         self.seen.entry(content).or_insert(self.examined.len());
         self.examined.push(Examined { repository: self.at.clone(), origin, form, answers });
     }
 
     /// Verifies a candidate for everything that has not been found yet, off the async threads.
-    async fn ask<R: Registry, K: Keychain>(&mut self, candidate: Candidate, case: &Case<'_, R, K>) -> Vec<Answer> {
+    async fn ask<R: Registry, K: Keychain>(
+        &mut self,
+        (candidate, held): (Candidate, Held),
+        case: &Case<'_, R, K>,
+    ) -> Vec<Answer> {
         let place = candidate.origin.place;
         let open: Vec<bool> = self.wants.iter().map(|want| self.is_open(want)).collect();
         let (terms, judges): (Vec<Arc<Terms>>, Vec<Vec<Judge>>) = only(&open, self.wants.iter())
@@ -174,6 +179,8 @@ impl<'a> Search<'a> {
         let (candidate, footprint) = weighed(candidate).await;
         let results = match case.room(footprint).await {
             Ok(room) => off_thread(&case.engine.processors, move || {
+                // Given back with the candidate, which ends here.
+                let _held = held;
                 (signatures::verify_each(&candidate, &image, terms.iter().map(|terms| terms.demand()), now), room)
             }),
             Err(problem) => return self.unjudged(place, problem),

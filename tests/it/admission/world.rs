@@ -17,7 +17,7 @@ use sealgate::policy::{Defaults, PolicyCell, PolicySet};
 use sealgate::signatures::{Candidate, RootsCell, TrustedRoots};
 use sealgate::telemetry::Metrics;
 use sealgate::verifier::Engine;
-use sealgate::verifier::ports::{Access, Evidence, Fault, Keychain, PullContext, Registry, Scope};
+use sealgate::verifier::ports::{Access, Evidence, Fault, Held, Keychain, PullContext, Registry, Scope};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -99,15 +99,16 @@ impl Registry for FakeRegistry {
         match self.mood(at).as_str() {
             "signed" if !self.is_unsigned(image.digest()) => {
                 let signed = self.key.simple_signing(&payload(image.digest())).candidate();
-                stream::iter([Evidence::Candidate(signed)]).boxed()
+                stream::iter([Evidence::Candidate(signed, Held::default())]).boxed()
             }
             "stored" => {
-                let stored: Vec<_> = self.stored.lock().unwrap().iter().cloned().map(Evidence::Candidate).collect();
+                let candidate = |stored: &Candidate| Evidence::Candidate(stored.clone(), Held::default());
+                let stored: Vec<_> = self.stored.lock().unwrap().iter().map(candidate).collect();
                 stream::iter(stored).boxed()
             }
             "foreign" => {
                 let signed = SigningKey::new().simple_signing(&payload(image.digest())).candidate();
-                stream::iter([Evidence::Candidate(signed)]).boxed()
+                stream::iter([Evidence::Candidate(signed, Held::default())]).boxed()
             }
             _ => stream::empty().boxed(),
         }
