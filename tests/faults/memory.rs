@@ -2,7 +2,12 @@
 //!
 //! Where the machine has no memory controller, or gives it to nobody, the peak is compared with the limit.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -127,4 +132,61 @@ fn an_honest_image_is_admitted_within_the_limit() {
     let answer = limited.gate().ask("/validate", &review(&image.by_digest())).unwrap();
     assert_eq!(answer["response"]["allowed"], true, "{answer}");
     limited.survives("one honest image");
+}
+
+/// A registry that accepts connections and never answers.
+fn black_hole() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept() {
+            held.push(stream);
+        }
+    });
+    host
+}
+
+/// Two hundred pods of 64 images each, all on a registry that never answers, again and again; the images of another one are
+/// admitted meanwhile.
+#[test]
+fn net_18_a_registry_that_never_answers_costs_little_memory_and_no_other_its_turn() {
+    let (registry, key) = (TestRegistry::start(), SigningKey::new());
+    let honest = signed(&registry, &key);
+    let hole = black_hole();
+    let policies = vec![policy("everything", "**", &key)];
+    let mut limited = Limited::start("black-hole", policies, &[&honest.host, &hole]);
+    let gate = limited.gate.as_ref().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let ask = |number: usize| {
+        let mut unknown = 0;
+        while !over.load(Ordering::Relaxed) {
+            let images: Vec<_> = (0..64).map(|image| format!("{hole}/pod{number}/app{image}:{unknown}")).collect();
+            let containers: Vec<_> = images.iter().enumerate().map(|(n, image)| (format!("c{n}"), image)).collect();
+            let containers: Vec<_> = containers.iter().map(|(name, image)| (name.as_str(), image.as_str())).collect();
+            let answer = gate.ask("/mutate", &Review::create(&pod(&containers)).bytes()).unwrap();
+            assert_eq!(answer["response"]["status"]["code"], 503, "never unsigned: {answer}");
+            unknown += 1;
+        }
+    };
+    let slowest = thread::scope(|scope| {
+        for number in 0..200 {
+            let ask = &ask;
+            scope.spawn(move || ask(number));
+        }
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut slowest = Duration::ZERO;
+        while Instant::now() < end {
+            let began = Instant::now();
+            let answer = gate.ask("/validate", &review(&honest.by_digest())).unwrap();
+            slowest = slowest.max(began.elapsed());
+            assert_eq!(answer["response"]["allowed"], true, "{answer}");
+        }
+        over.store(true, Ordering::Relaxed);
+        slowest
+    });
+    eprintln!("an image of another registry takes {slowest:?} at most");
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    limited.survives("200 pods on a registry that never answers");
+    assert!(limited.gate().peak_memory() <= 100 << 10);
 }
