@@ -19,6 +19,7 @@ pub use builtin::{BUILT_IN, BuiltIn, COPIED_ON};
 pub use inspect::Contents;
 pub use keeper::{InUse, Job, Keeper, Origin, Outcome, Problem, Report, Settings, Wanted, WantedRoot};
 pub use mirror::{HostSettings, SettingsError};
+pub use sound::METADATA_TREE;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, redirect};
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
@@ -17,9 +18,11 @@ use rustls_pki_types::pem::PemObject;
 use sigstore_tuf::transport::FetchFuture;
 use sigstore_tuf::{Error, Repository};
 use tokio::net::lookup_host;
+use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::domain::address::is_public;
+use crate::domain::minimum_rate::{MINIMUM_RATE, is_too_slow};
 
 use super::sound;
 
@@ -117,7 +120,12 @@ impl Mirror {
         let url = self.below(path)?;
         let request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
         let failed = |e: reqwest::Error| Error::transport_with_source(format!("GET {path}"), e.without_url());
-        let mut answer = request.send().await.map_err(failed)?;
+        self.read(request.send().await.map_err(failed)?, path, limit).await
+    }
+
+    /// The body of an answer; nothing where there is no such file.
+    async fn read(&self, mut answer: Response, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let failed = |e: reqwest::Error| Error::transport_with_source(format!("GET {path}"), e.without_url());
         match answer.status() {
             StatusCode::OK => {}
             // Object stores that may not be listed answer 403 for what is not there.
@@ -135,11 +143,19 @@ impl Mirror {
             return Err(too_long());
         }
         let mut bytes = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+        let mut waited = Duration::ZERO;
+        loop {
+            let began = Instant::now();
+            let Some(piece) = answer.chunk().await.map_err(failed)? else { break };
+            waited = waited.saturating_add(began.elapsed());
             self.charge(piece.len())?;
             bytes.extend_from_slice(&piece);
             if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
                 return Err(too_long());
+            }
+            if is_too_slow(waited, u64::try_from(bytes.len()).unwrap_or(u64::MAX)) {
+                let problem = format!("GET {path}: slower than {} KiB a second", MINIMUM_RATE >> 10);
+                return Err(Error::transport(problem));
             }
         }
         Ok(Some(bytes))
@@ -199,11 +215,14 @@ impl Resolve for Guard {
 }
 
 fn client(roots: Arc<RootCertStore>, guard: Guard) -> Result<Client, SettingsError> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|e| SettingsError::Http(e.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    // As with registries: not HTTP/2, and no tickets.
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls.resumption = Resumption::disabled();
     Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(guard)
@@ -213,6 +232,7 @@ fn client(roots: Arc<RootCertStore>, guard: Guard) -> Result<Client, SettingsErr
         .connect_timeout(CONNECT)
         .read_timeout(IDLE)
         .pool_max_idle_per_host(1)
+        .http1_only()
         .user_agent(concat!("sealgate/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|e| SettingsError::Http(e.to_string()))
@@ -234,3 +254,6 @@ fn pem_roots(pem: &[u8], host: &str) -> Result<RootCertStore, SettingsError> {
     }
     if roots.is_empty() { Err(fail("no PEM certificate in it".to_owned())) } else { Ok(roots) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sigstore_tuf::{Error, Key, Metadata, Root, Targets};
 
-/// Looks at a metadata file before it is used. Targets, timestamps and snapshots list no keys.
+use crate::domain::json_size::JsonSize;
+
+/// Most memory that metadata may take as a tree, in bytes. The library builds some three of them before it looks at a signature.
+pub const METADATA_TREE: usize = 8 << 20;
+
+/// Looks at a metadata file before it is used: at its size as a tree before any is built. Targets, timestamps and snapshots list no keys.
 pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let tree = JsonSize::of(bytes).tree();
+    if tree > METADATA_TREE {
+        let (needed, limit) = (tree.div_ceil(1 << 20), METADATA_TREE >> 20);
+        return Err(Error::Malformed(format!(
+            "{name} takes up to {needed} MiB of memory, and at most {limit} are taken"
+        )));
+    }
     let name = name.strip_prefix("root_history/").unwrap_or(name);
     match unversioned(name) {
         name if name.starts_with("targets/") => Ok(()),

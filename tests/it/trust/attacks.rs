@@ -405,3 +405,22 @@ async fn tuf_08_an_id_is_whatever_the_metadata_call_a_key() {
     world.mirror.serve(files);
     world.accepted().await;
 }
+
+#[tokio::test]
+async fn metadata_that_take_much_memory_are_refused_before_they_are_read() {
+    let many = format!("{{\"signed\":{{\"x\":[{}0]}},\"signatures\":[]}}", "{\"a\":0},".repeat(20_000));
+    let mut world = World::fetched().await;
+    world.repository.rotate(|_| {});
+    world.repository.content = new().to_owned();
+    let files = world.repository.publish();
+    world.mirror.serve(files.clone());
+    // As many bytes, and few values.
+    world.mirror.put("2.root.json", format!("{{\"x\":\"{}\"}}", "x".repeat(many.len())));
+    let problem = world.refused().await;
+    assert!(!problem.contains("MiB of memory"), "{problem}");
+    world.mirror.put("2.root.json", many);
+    let problem = world.refused().await;
+    assert!(problem.contains("MiB of memory"), "{problem}");
+    world.mirror.serve(files);
+    world.accepted().await;
+}
