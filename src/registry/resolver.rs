@@ -5,7 +5,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use std::{fmt, io};
 
 use futures::FutureExt;
@@ -20,9 +19,6 @@ use crate::domain::address::is_public;
 
 use super::lookups::{Addresses, Lookups};
 use super::settings::SettingsError;
-
-/// When a question to a name server counts as lost, where `/etc/resolv.conf` does not say that it does earlier.
-const LOST_AFTER: Duration = Duration::from_secs(2);
 
 /// Turns host names into addresses.
 pub trait Resolver: Send + Sync + 'static {
@@ -49,8 +45,6 @@ impl SystemResolver {
         });
         let options = builder.options_mut();
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        // A question that is lost is asked again before the time of the request is over.
-        options.timeout = options.timeout.min(LOST_AFTER);
         // What is kept is kept in `Lookups`, where its size is known.
         options.cache_size = 0;
         let resolver = builder.build().map_err(|error| SettingsError::Resolver(error.to_string()))?;
