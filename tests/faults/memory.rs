@@ -164,7 +164,7 @@ fn net_18_a_registry_that_never_answers_costs_little_memory_and_no_other_its_tur
             let images: Vec<_> = (0..64).map(|image| format!("{hole}/pod{number}/app{image}:{unknown}")).collect();
             let containers: Vec<_> = images.iter().enumerate().map(|(n, image)| (format!("c{n}"), image)).collect();
             let containers: Vec<_> = containers.iter().map(|(name, image)| (name.as_str(), image.as_str())).collect();
-            let answer = gate.ask("/mutate", &Review::create(&pod(&containers)).bytes()).unwrap();
+            let answer = gate.ask("/validate", &Review::create(&pod(&containers)).bytes()).unwrap();
             assert_eq!(answer["response"]["status"]["code"], 503, "never unsigned: {answer}");
             unknown += 1;
         }
