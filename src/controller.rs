@@ -6,6 +6,8 @@
 
 mod certificate;
 mod configurations;
+mod enforcement;
+mod events;
 mod leader;
 mod roots;
 mod status;
@@ -26,6 +28,7 @@ use crate::policy::{Defaults, PolicyCell};
 use crate::telemetry::{Health, Metrics};
 use crate::trust::Report;
 
+use events::Events;
 use leader::Election;
 
 /// What the controller is told at the start.
@@ -103,10 +106,13 @@ async fn while_leading(mut leads: watch::Receiver<bool>, settings: &Settings, in
 }
 
 async fn write(settings: &Settings, inputs: &Inputs) {
+    let (seen, told) = (watch::Sender::new(None), watch::Sender::new(None));
+    let events = Events::new(inputs.client.clone(), &settings.identity);
     tokio::join!(
         certificate::reconcile(settings, inputs),
-        configurations::reconcile(settings, inputs),
-        status::reconcile(inputs),
+        configurations::reconcile(settings, inputs, &seen),
+        enforcement::tell(seen.subscribe(), &told),
+        status::reconcile(inputs, told.subscribe(), &events),
         roots::reconcile(inputs),
     );
 }

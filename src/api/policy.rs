@@ -41,6 +41,12 @@ pub type StoredPolicy = kube::core::Object<Value, ClusterSignaturePolicyStatus>;
         description = "Whether the policy can be used; while it is False its last good version is in force, or else its images are denied"
     ),
     printcolumn(
+        name = "Enforced",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Enforced\")].status",
+        description = "Whether the webhook configurations let it refuse pods now; empty for the modes Warn and Audit"
+    ),
+    printcolumn(
         name = "Images",
         type_ = "string",
         json_path = ".spec.match.images",
@@ -254,6 +260,9 @@ pub struct SignatureSpec {
 pub struct ClusterSignaturePolicyStatus {
     /// Ready says whether the policy can be used. While it is False, its last good version is in force (reason LastGoodInForce), or
     /// else its images are denied (reason Invalid, POLICY_ERROR).
+    /// Enforced, of policies in the mode Enforce, says whether pods are really refused: it is False while the webhook configurations
+    /// are not there (WebhooksAbsent), were removed on purpose (WebhooksRemoved), are changed by somebody else (WebhooksForeign) or
+    /// are not filled yet (WebhooksNotReady). The leader writes it; an Event tells each change.
     /// SelectsByMutableLabel is there when the policy selects namespaces by a label that users can change, HasWarnings when it
     /// says what is legal but hardly meant, such as a dot in a subjectRegExp that fits any character.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,9 +1,13 @@
 //! What the controller writes into statuses, that of a policy first of all. Pure: the time is an argument.
 
+mod enforced;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::policy::{AttestationDemand, Authority, Entry, Policy, StaticAnswer, Trust};
+
+pub use enforced::{ENFORCED, Enforcement, enforced, news};
 
 /// Condition: whether the policy can be used.
 pub const READY: &str = "Ready";
@@ -25,7 +29,7 @@ pub const LABEL_CAN_CHANGE: &str = "LabelCanChange";
 /// Longest part of an error that a condition repeats, in characters; the API accepts 32768.
 const MESSAGE_CHARS: usize = 2048;
 
-/// The conditions of a policy of this `generation`. A condition whose status is as `before` keeps its transition time.
+/// The conditions of a policy of this `generation` that follow from it alone; [`enforced`] is the one that does not. A condition whose status is as `before` keeps its transition time.
 pub fn conditions(entry: &Entry, generation: Option<i64>, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let (ready, selector) = match entry {
         Entry::Valid(policy) => (("True", VALID, demands(policy)), Some(&policy.parts().namespace_selector)),

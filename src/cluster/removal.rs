@@ -6,13 +6,15 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::FIELD_MANAGER;
-use super::client::REQUEST_TIMEOUT;
+use super::client::{REQUEST_TIMEOUT, request};
 
-/// The annotation that makes the leader leave a configuration alone.
+/// The annotation of a configuration that was removed on purpose: the leader leaves it alone, unless [`INSTALLED`] is there too.
 pub const REMOVED: &str = "sealgate.dev/removed";
+/// The annotation that installing sets, by Helm or `kubectl apply`, and removing takes away: whoever installs again means it,
+/// and finds the gate closed.
+pub const INSTALLED: &str = "sealgate.dev/installed";
 
 /// Names of the two configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +58,12 @@ async fn empty<K>(api: &Api<K>, name: &str) -> Result<Opened, RemovalError>
 where
     K: Resource + Clone + std::fmt::Debug + DeserializeOwned,
 {
-    let patch = json!({ "metadata": { "annotations": { REMOVED: "true" } }, "webhooks": [] });
+    let annotations = json!({ REMOVED: "true", INSTALLED: null });
+    let patch = json!({ "metadata": { "annotations": annotations }, "webhooks": [] });
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-    match timeout(REQUEST_TIMEOUT, api.patch(name, &params, &Patch::Merge(patch))).await {
-        Ok(Ok(_)) => Ok(Opened::Emptied),
-        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(Opened::Absent),
-        Ok(Err(problem)) => Err(RemovalError { name: name.into(), problem: problem.to_string() }),
-        Err(_) => Err(RemovalError { name: name.into(), problem: "the API server did not answer in time".into() }),
+    match request(REQUEST_TIMEOUT, api.patch(name, &params, &Patch::Merge(patch))).await {
+        Ok(_) => Ok(Opened::Emptied),
+        Err(error) if error.status() == Some(404) => Ok(Opened::Absent),
+        Err(error) => Err(RemovalError { name: name.into(), problem: error.to_string() }),
     }
 }

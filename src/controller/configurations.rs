@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::info;
 
+use crate::api::status::Enforcement;
 use crate::cluster::webhooks::{Webhooks, reach, render};
 
 use super::{Inputs, Settings};
@@ -46,14 +47,14 @@ impl Wanted {
     }
 }
 
-/// Goes on for ever.
-pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs) {
+/// Goes on for ever. `enforcement` is told whether pods are refused as policies demand.
+pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs, enforcement: &watch::Sender<Option<Enforcement>>) {
     let release = watch::Sender::new(None);
     let wanted = watch::Sender::new(None);
     tokio::join!(
         release::follow(&inputs.client, &inputs.watches, &settings.namespace, &release),
         want(settings, inputs, release.subscribe(), &wanted),
-        keep::keep(inputs, &settings.names, wanted.subscribe()),
+        keep::keep(inputs, &settings.names, wanted.subscribe(), enforcement),
     );
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, kubectl, pod};
+use crate::kubectl::kubectl;
+use crate::world::{World, pod};
 
 #[test]
 fn flt_24_a_renewed_certificate_is_served_without_a_restart() {

@@ -29,6 +29,7 @@ mod support;
 mod certificates;
 mod client_certificates;
 mod keyless;
+mod kubectl;
 mod pods;
 mod policies;
 mod roots;

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::kubectl::{kubectl, kubectl_with};
 use crate::support::registry::Pushed;
-use crate::world::{World, kubectl, kubectl_with, pod};
+use crate::world::{World, pod};
 
 fn pinned(image: &Pushed) -> String {
     format!("{}/{}:v1@{}", image.host, image.repository, image.digest)

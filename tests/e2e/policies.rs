@@ -7,8 +7,9 @@ use std::path::Path;
 use sealgate::api::compile;
 use serde_json::{Value, json};
 
+use crate::kubectl::{kubectl, kubectl_partly, kubectl_with};
 use crate::support::specs::specs;
-use crate::world::{World, kubectl, kubectl_partly, kubectl_with, pod, policy};
+use crate::world::{World, pod, policy};
 
 #[test]
 fn pol_13_bad_policies_are_refused_with_a_clear_message() {
@@ -92,7 +93,7 @@ fn pol_14_an_unknown_field_is_kept_and_makes_the_policy_deny_its_images_and_no_o
     let refusal = world.dry_run(&pod("app", &world.image("broken/app:v1"))).unwrap_err();
     assert!(refusal.contains("issuerRegex"), "{refusal}");
     world.dry_run(&pod("app", &world.image("good/app:v1"))).unwrap();
-    let ready = || condition(&world, "typo", "Ready");
+    let ready = || world.condition("typo", "Ready");
     world.until("the status says so", || ready()["status"] == "False");
     assert_eq!(ready()["reason"], "Invalid");
     assert!(ready()["message"].as_str().unwrap().contains("issuerRegex"));
@@ -102,12 +103,12 @@ fn pol_14_an_unknown_field_is_kept_and_makes_the_policy_deny_its_images_and_no_o
 fn the_status_follows_the_generation_and_the_columns_show_it() {
     let world = World::new("status");
     world.policy("ci-images", &world.policy_spec()).unwrap();
-    world.until("the policy is ready", || condition(&world, "ci-images", "Ready")["status"] == "True");
-    assert_eq!(condition(&world, "ci-images", "Ready")["observedGeneration"], 1);
+    world.until("the policy is ready", || world.condition("ci-images", "Ready")["status"] == "True");
+    assert_eq!(world.condition("ci-images", "Ready")["observedGeneration"], 1);
     let mut spec = world.policy_spec();
     spec["mode"] = json!("Warn");
     world.policy("ci-images", &spec).unwrap();
-    world.until("the status has followed", || condition(&world, "ci-images", "Ready")["observedGeneration"] == 2);
+    world.until("the status has followed", || world.condition("ci-images", "Ready")["observedGeneration"] == 2);
     let table = kubectl(&["get", "csigpol", &world.policy_name("ci-images")]).unwrap();
     assert!(table.contains("MODE") && table.contains("Warn") && table.contains("True"), "{table}");
 }
@@ -120,11 +121,4 @@ fn pol_17_a_deleted_policy_leaves_its_images_to_the_others() {
     assert!(world.dry_run(&unsigned).is_err());
     kubectl(&["delete", "csigpol", &world.policy_name("ci-images")]).unwrap();
     world.until("the pod is admitted", || world.dry_run(&unsigned).is_ok());
-}
-
-fn condition(world: &World, policy: &str, type_: &str) -> Value {
-    let object = kubectl(&["get", "csigpol", &world.policy_name(policy), "-o", "json"]).unwrap();
-    let object: Value = serde_json::from_str(&object).unwrap();
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use sealgate::trust::BUILT_IN;
 use serde_json::{Value, json};
 
-use crate::world::{World, kubectl, kubectl_with};
+use crate::kubectl::{kubectl, kubectl_with};
+use crate::world::World;
 
 #[test]
 fn flt_22_the_server_says_of_each_root_what_is_written_there() {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, kubectl, kubectl_with, pod};
+use crate::kubectl::{kubectl, kubectl_with};
+use crate::world::{World, pod};
 
 const VALIDATING: &str = "validatingwebhookconfiguration";
 const MUTATING: &str = "mutatingwebhookconfiguration";
@@ -74,12 +75,8 @@ fn a_configuration_that_was_removed_stays_empty_and_pods_are_admitted() {
     let mut world = World::new("remove");
     world.enforce();
     world.until("the lists are filled", || filled(&world));
-    let kubeconfig = std::env::var("KUBECONFIG").unwrap();
     for _ in 0..2 {
-        let uninstall = std::process::Command::new(env!("CARGO_BIN_EXE_sealgate"))
-            .args(["uninstall", "--webhook-configuration", &world.service(), "--kubeconfig", &kubeconfig])
-            .status();
-        assert!(uninstall.unwrap().success());
+        world.uninstall();
     }
     let unsigned = pod("unsigned", &world.image("probe:unsigned"));
     world.until("the gate is open", || world.dry_run(&unsigned).is_ok());
@@ -87,6 +84,34 @@ fn a_configuration_that_was_removed_stays_empty_and_pods_are_admitted() {
     assert_eq!(names(&world, VALIDATING), Vec::<String>::new());
     world.stop();
     assert_eq!(holder(&world), Value::Null, "the lease is given back");
+}
+
+#[test]
+fn cfg_16_a_gate_that_was_removed_closes_again_when_it_is_installed_again() {
+    let world = World::new("reinstall");
+    world.enforce();
+    let closed = || world.configuration(VALIDATING)["webhooks"][0]["failurePolicy"] == "Fail" && filled(&world);
+    world.until("the gate is closed", closed);
+    world.uninstall();
+    let unsigned = pod("unsigned", &world.image("probe:unsigned"));
+    world.until("the gate is open", || world.dry_run(&unsigned).is_ok());
+    world.until("the policy says so", || reason(&world) == ("False".into(), "WebhooksRemoved".into()));
+    assert_eq!(names(&world, VALIDATING), Vec::<String>::new(), "and it stays so");
+    world.apply_chart();
+    world.until("the gate is closed again", closed);
+    world.until("pods are refused", || world.dry_run(&unsigned).is_err());
+    world.until("the policy says so", || reason(&world) == ("True".into(), "WebhooksInPlace".into()));
+    for kind in [VALIDATING, MUTATING] {
+        let annotations = world.configuration(kind)["metadata"]["annotations"].clone();
+        assert_eq!(annotations, json!({"sealgate.dev/installed": "true"}), "{kind}");
+    }
+}
+
+/// Status and reason of the condition Enforced.
+fn reason(world: &World) -> (String, String) {
+    let condition = world.condition("ci-images", "Enforced");
+    let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+    (text("status"), text("reason"))
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use serde_json::{Value, json};
 
+use crate::kubectl::{kubectl, kubectl_with, run};
 use crate::support::registry::{Pushed, TestRegistry};
 use crate::support::signer::{self, SigningKey};
 
@@ -83,6 +84,20 @@ impl World {
         format!("{PREFIX}{}-pods", self.name)
     }
 
+    /// The objects of the chart, but for what runs in the cluster.
+    pub(crate) fn apply_chart(&self) {
+        let release = self.release();
+        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/sealgate");
+        let mut helm = Command::new("helm");
+        helm.args(["template", &release]).arg(chart).args(["--namespace", &release, "--no-hooks"]);
+        helm.args(["--set", "image.repository=registry.example.com/sealgate"]);
+        let manifests = run(&mut helm, "").unwrap();
+        let own = ["kind: Deployment", "kind: PodDisruptionBudget", "kind: Service\n"];
+        let objects: Vec<_> =
+            manifests.split("\n---").filter(|object| !own.iter().any(|kind| object.contains(kind))).collect();
+        kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &objects.join("\n---")).unwrap();
+    }
+
     fn install(&self, settings: &Value) {
         let release = self.release();
         for namespace in [&release, &self.namespace()] {
@@ -92,15 +107,7 @@ impl World {
                 "metadata": {"name": "default", "namespace": namespace},
             }));
         }
-        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/sealgate");
-        let mut helm = Command::new("helm");
-        helm.args(["template", &release]).arg(chart).args(["--namespace", &release, "--no-hooks"]);
-        helm.args(["--set", "image.repository=registry.example.com/sealgate"]);
-        let manifests = String::from_utf8(run(&mut helm, "").unwrap().into_bytes()).unwrap();
-        let own = ["kind: Deployment", "kind: PodDisruptionBudget", "kind: Service\n"];
-        let objects: Vec<_> =
-            manifests.split("\n---").filter(|object| !own.iter().any(|kind| object.contains(kind))).collect();
-        kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &objects.join("\n---")).unwrap();
+        self.apply_chart();
         for kind in ["clustersignaturepolicies", "trustedroots"] {
             kubectl(&["wait", "--for=condition=Established", &format!("crd/{kind}.sealgate.dev")]).unwrap();
         }
@@ -187,6 +194,14 @@ impl World {
         }
     }
 
+    /// Opens the gate as the chart's hook does.
+    pub(crate) fn uninstall(&self) {
+        let kubeconfig = env::var("KUBECONFIG").unwrap();
+        let mut uninstall = Command::new(env!("CARGO_BIN_EXE_sealgate"));
+        uninstall.args(["uninstall", "--webhook-configuration", &self.service(), "--kubeconfig", &kubeconfig]);
+        run(&mut uninstall, "").unwrap();
+    }
+
     /// What the gate has logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.files.join("log")).unwrap_or_default()
@@ -262,6 +277,14 @@ impl World {
         format!("{PREFIX}{}-{name}", self.name)
     }
 
+    /// A condition of a policy; null where it has none of the type.
+    pub(crate) fn condition(&self, policy: &str, type_: &str) -> Value {
+        let object = kubectl(&["get", "csigpol", &self.policy_name(policy), "-o", "json"]).unwrap();
+        let object: Value = serde_json::from_str(&object).unwrap();
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
+    }
+
     /// Creates an object in the namespace for pods.
     pub(crate) fn create(&self, object: &Value) -> Result<Value, String> {
         self.kubectl(&["create", "-o", "json", "-f", "-"], object).map(|text| serde_json::from_str(&text).unwrap())
@@ -292,6 +315,8 @@ impl World {
         {
             let _ = kubectl(&["delete", kind, &name, "--ignore-not-found"]);
         }
+        let events = format!("{name}-events");
+        let _ = kubectl(&["delete", "role,rolebinding", &events, "-n", "default", "--ignore-not-found"]);
         for kind in ["clustersignaturepolicy", "trustedroot"] {
             for object in names(kind).iter().filter(|name| name.starts_with(PREFIX)) {
                 let _ = kubectl(&["delete", kind, object, "--ignore-not-found"]);
@@ -333,22 +358,6 @@ pub(crate) fn policy(name: &str, spec: &Value) -> Value {
     })
 }
 
-/// Runs kubectl; what it printed, or what it complained of.
-pub(crate) fn kubectl(arguments: &[&str]) -> Result<String, String> {
-    kubectl_with(arguments, "")
-}
-
-/// The same with input.
-pub(crate) fn kubectl_with(arguments: &[&str], input: &str) -> Result<String, String> {
-    run(Command::new("kubectl").args(arguments), input)
-}
-
-/// The same where some of what is asked may fail: what it printed, and what it complained of.
-pub(crate) fn kubectl_partly(arguments: &[&str], input: &str) -> (String, String) {
-    let Output { stdout, stderr, .. } = output(Command::new("kubectl").args(arguments), input);
-    (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
 fn apply(object: &Value) {
     kubectl_with(&["apply", "-f", "-"], &object.to_string()).unwrap();
 }
@@ -360,19 +369,6 @@ fn ask(port: u16, path: &str) -> Option<String> {
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     Some(text)
-}
-
-fn output(command: &mut Command, input: &str) -> Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-fn run(command: &mut Command, input: &str) -> Result<String, String> {
-    let Output { status, stdout, stderr } = output(command, input);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if status.success() { Ok(text(stdout)) } else { Err(text(stderr)) }
 }
 
 fn need(program: &str) {

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::api::status::Enforcement;
 use crate::cluster::removal::Configurations;
 use crate::telemetry::Metrics;
 
@@ -18,8 +19,13 @@ use super::super::Inputs;
 use super::Wanted;
 use super::keeper::Keeper;
 
-/// Keeps both as they are wanted, for ever.
-pub(super) async fn keep(inputs: &Inputs, names: &Configurations, mut wanted: watch::Receiver<Option<Arc<Wanted>>>) {
+/// Keeps both as they are wanted, for ever, and says in `enforcement` whether pods are refused.
+pub(super) async fn keep(
+    inputs: &Inputs,
+    names: &Configurations,
+    mut wanted: watch::Receiver<Option<Arc<Wanted>>>,
+    enforcement: &watch::Sender<Option<Enforcement>>,
+) {
     let watches = &inputs.watches;
     let mut pair = Pair::new(&inputs.client, names, &inputs.metrics);
     let mut mutating = watches.one(pair.mutating.api().clone(), &names.mutating, "mutating-webhooks").boxed();
@@ -34,10 +40,16 @@ pub(super) async fn keep(inputs: &Inputs, names: &Configurations, mut wanted: wa
             else => std::future::pending().await,
         }
         let current = wanted.borrow_and_update().clone();
-        again = match current {
-            Some(current) => pair.reconcile(&current).await,
+        again = match &current {
+            Some(current) => pair.reconcile(current).await,
             None => None,
         };
+        let next = pair.validating.enforcement(current.as_deref());
+        enforcement.send_if_modified(|told| {
+            let changed = *told != next;
+            *told = next;
+            changed
+        });
     }
 }
 

@@ -3,24 +3,23 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::api::status::Enforcement;
 use crate::cluster::FIELD_MANAGER;
-use crate::cluster::client::REQUEST_TIMEOUT;
+use crate::cluster::client::{REQUEST_TIMEOUT, request};
 use crate::cluster::watches::WatchFailure;
-use crate::domain::text::foreign;
 use crate::telemetry::Metrics;
 
 use super::Wanted;
 use super::keep::earliest;
 use super::repair_pause::RepairPause;
-use super::step::{Configuration, Step, Why, soften, state, step};
+use super::step::{Configuration, Step, Why, enforcement, last_manager, soften, state, step};
 
 /// How soon a failed request is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -54,14 +53,6 @@ enum Sight<C> {
     Failure,
     Absent,
     Live(C),
-}
-
-/// Who wrote the object last, besides this program: the name under which a client writes (`kubectl-edit`, `helm`).
-pub(super) fn last_manager(metadata: &ObjectMeta) -> String {
-    let others = metadata.managed_fields.iter().flatten();
-    let others = others.filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
-    let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
-    last.and_then(|entry| entry.manager.as_deref()).map_or_else(|| "an unknown client".to_owned(), foreign)
 }
 
 /// Why a write did not succeed.
@@ -116,6 +107,16 @@ where
         };
         self.metrics.webhook_configuration(C::KIND, state(live, C::wanted(&wanted.webhooks)));
         again
+    }
+
+    /// Whether pods are refused as policies demand; nothing where that is not known.
+    pub(super) fn enforcement(&self, wanted: Option<&Wanted>) -> Option<Enforcement> {
+        let live = match &self.live {
+            Sight::Live(live) => Some(live),
+            Sight::Absent => None,
+            Sight::Nothing | Sight::Failure => return None,
+        };
+        enforcement(live, wanted.map(|wanted| C::wanted(&wanted.webhooks)), self.settled.as_deref())
     }
 
     async fn advance(&mut self, wanted: &Wanted) -> Option<Instant> {
@@ -179,12 +180,10 @@ where
 
     async fn write(&self, patch: &Value) -> Result<C, Refusal> {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        match timeout(REQUEST_TIMEOUT, self.api.patch(self.name, &params, &Patch::Merge(patch))).await {
-            Ok(Ok(written)) => Ok(written),
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(Refusal::Forbidden(status.message)),
-            Ok(Err(problem)) => Err(Refusal::Other(problem.to_string())),
-            Err(_) => Err(Refusal::Other("the API server did not answer in time".into())),
-        }
+        request(REQUEST_TIMEOUT, self.api.patch(self.name, &params, &Patch::Merge(patch))).await.map_err(|error| {
+            let problem = error.to_string();
+            if error.status() == Some(403) { Refusal::Forbidden(problem) } else { Refusal::Other(problem) }
+        })
     }
 
     fn written(&mut self, why: &Why, now: Instant) {

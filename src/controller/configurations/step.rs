@@ -5,10 +5,13 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::cluster::removal::REMOVED;
+use crate::api::status::Enforcement;
+use crate::cluster::FIELD_MANAGER;
+use crate::cluster::removal::{INSTALLED, REMOVED};
 use crate::cluster::webhooks::{Drift, Webhooks, compare};
+use crate::domain::text::foreign;
 use crate::telemetry::metrics::ConfigurationState;
 
 /// One of the two kinds.
@@ -74,10 +77,11 @@ pub(super) fn step<C: Configuration>(
     }
     let references =
         owner.and_then(|owner| with_owner(metadata.owner_references.as_deref().unwrap_or_default(), owner));
-    let write = |why| Step::Write { patch: patch(metadata, references.as_deref(), wanted), why };
+    let marked = has(metadata, REMOVED);
+    let write = |why| Step::Write { patch: patch(metadata, references.as_deref(), wanted, marked), why };
     match compare(wanted, live.webhooks()) {
         Drift::Changed(_) => write(why(live, settled)),
-        _ if references.is_some() => write(Why::Ours),
+        _ if references.is_some() || marked => write(Why::Ours),
         Drift::Same => Step::Settled { tolerated: Vec::new() },
         Drift::Tolerated(tolerated) => Step::Settled { tolerated },
     }
@@ -90,14 +94,16 @@ fn why<C: Configuration>(live: &C, settled: Option<&[C::Webhook]>) -> Why {
     }
 }
 
-fn patch<W: Serialize>(metadata: &ObjectMeta, owners: Option<&[OwnerReference]>, wanted: &[W]) -> Value {
-    let version = &metadata.resource_version;
-    match owners {
-        Some(owners) => {
-            json!({ "metadata": { "resourceVersion": version, "ownerReferences": owners }, "webhooks": wanted })
-        }
-        None => json!({ "metadata": { "resourceVersion": version }, "webhooks": wanted }),
+fn patch<W: Serialize>(metadata: &ObjectMeta, owners: Option<&[OwnerReference]>, wanted: &[W], marked: bool) -> Value {
+    let mut changes = Map::new();
+    changes.insert("resourceVersion".into(), json!(metadata.resource_version));
+    if let Some(owners) = owners {
+        changes.insert("ownerReferences".into(), json!(owners));
     }
+    if marked {
+        changes.insert("annotations".into(), json!({ REMOVED: null }));
+    }
+    json!({ "metadata": changes, "webhooks": wanted })
 }
 
 /// The references with ours among them; nothing where it is there already. One that names an earlier namespace of the
@@ -111,8 +117,13 @@ fn with_owner(references: &[OwnerReference], owner: &OwnerReference) -> Option<V
     Some(others.chain([owner]).cloned().collect())
 }
 
+/// Whether it was removed on purpose, and not installed since: that gives it back the annotation that removing takes away.
 fn is_removed(metadata: &ObjectMeta) -> bool {
-    metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(REMOVED))
+    has(metadata, REMOVED) && !has(metadata, INSTALLED)
+}
+
+fn has(metadata: &ObjectMeta, annotation: &str) -> bool {
+    metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(annotation))
 }
 
 /// The list as it is while nobody knows yet whether the API server reaches the gate: its verdicts count, its silence does
@@ -123,6 +134,46 @@ pub(super) fn soften<C: Configuration>(webhooks: &[C::Webhook]) -> Vec<C::Webhoo
         *C::failure_policy(webhook) = Some("Ignore".into());
     }
     soft
+}
+
+/// Whether pods are refused as policies in the mode Enforce demand, by the validating configuration; nothing while none
+/// demands it, or that can't be told. `wanted` is nothing until this replica can answer.
+pub(super) fn enforcement<C: Configuration>(
+    live: Option<&C>,
+    wanted: Option<&[C::Webhook]>,
+    settled: Option<&[C::Webhook]>,
+) -> Option<Enforcement> {
+    let Some(live) = live else { return Some(Enforcement::Absent) };
+    if is_removed(live.metadata()) {
+        return Some(Enforcement::Removed);
+    }
+    let Some(wanted) = wanted else { return live.webhooks().is_empty().then_some(Enforcement::NotReady) };
+    if wanted.is_empty() {
+        return Some(Enforcement::Removed);
+    }
+    if !wanted.iter().any(fails::<C>) {
+        return None;
+    }
+    Some(match compare(wanted, live.webhooks()) {
+        Drift::Same => Enforcement::InPlace { tolerated: Vec::new() },
+        Drift::Tolerated(tolerated) => Enforcement::InPlace { tolerated },
+        Drift::Changed(_) => match why(live, settled) {
+            Why::Foreign(_) => Enforcement::Foreign { by: last_manager(live.metadata()) },
+            Why::Ours => Enforcement::NotReady,
+        },
+    })
+}
+
+/// Who wrote the object last, besides this program: the name under which a client writes (`kubectl-edit`, `helm`).
+pub(super) fn last_manager(metadata: &ObjectMeta) -> String {
+    let others = metadata.managed_fields.iter().flatten();
+    let others = others.filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
+    let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+    last.and_then(|entry| entry.manager.as_deref()).map_or_else(|| "an unknown client".to_owned(), foreign)
+}
+
+fn fails<C: Configuration>(webhook: &C::Webhook) -> bool {
+    C::failure_policy(&mut webhook.clone()).as_deref() == Some("Fail")
 }
 
 /// How a configuration stands, for whoever watches over an open gate. Nothing stands for one that is not there.
@@ -136,8 +187,7 @@ pub(super) fn state<C: Configuration>(live: Option<&C>, wanted: &[C::Webhook]) -
     if differs(wanted) && differs(&soften::<C>(wanted)) {
         return ConfigurationState::Foreign;
     }
-    let fails = |webhook: &C::Webhook| C::failure_policy(&mut webhook.clone()).as_deref() == Some("Fail");
-    if stored.iter().any(fails) { ConfigurationState::Enforce } else { ConfigurationState::Observe }
+    if stored.iter().any(fails::<C>) { ConfigurationState::Enforce } else { ConfigurationState::Observe }
 }
 
 impl Configuration for MutatingWebhookConfiguration {

@@ -6,11 +6,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelectorRequirement, ManagedFieldsEntry, ObjectMeta, Time};
 use tokio::time::Instant;
 
-use super::keeper::last_manager;
 use super::repair_pause::RepairPause;
-use super::step::{Configuration, Step, Why, state, step};
+use super::step::{Configuration, Step, Why, enforcement, last_manager, soften, state, step};
 use super::*;
-use crate::cluster::removal::REMOVED;
+use crate::cluster::removal::{INSTALLED, REMOVED};
 use crate::cluster::webhooks::{self, Reach, Templates};
 use crate::domain::workload::KindTable;
 use crate::telemetry::metrics::ConfigurationState;
@@ -121,6 +120,28 @@ fn a_configuration_that_is_marked_as_removed_is_left_alone() {
 }
 
 #[test]
+fn cfg_16_installing_again_takes_the_mark_away_and_fills_the_list() {
+    let wanted = rendered(Reach::Enforce, "ca");
+    let marked = |installed: bool| {
+        let mut live = filled(&Wanted::open().webhooks);
+        let mut annotations = vec![(REMOVED.to_owned(), "true".to_owned())];
+        annotations.extend(installed.then(|| (INSTALLED.to_owned(), "true".to_owned())));
+        live.metadata.annotations = Some(annotations.into_iter().collect());
+        live
+    };
+    assert_eq!(next(&marked(false), &wanted, None), Step::LeaveAlone, "removed, and not installed since");
+    let Step::Write { patch, why: Why::Ours } = next(&marked(true), &wanted, None) else { panic!("not written") };
+    assert_eq!(patch["metadata"]["annotations"], serde_json::json!({ REMOVED: null }));
+    assert_eq!(patch["webhooks"], serde_json::to_value(&wanted.validating).unwrap());
+    assert_eq!(state(Some(&marked(false)), &wanted.validating), ConfigurationState::Removed);
+    assert_eq!(state(Some(&marked(true)), &wanted.validating), ConfigurationState::Foreign);
+
+    let mut whole = marked(true);
+    whole.webhooks = Some(wanted.validating.clone());
+    assert!(matches!(next(&whole, &wanted, Some(&wanted)), Step::Write { .. }), "the mark goes from a full list too");
+}
+
+#[test]
 fn the_owner_is_added_beside_others_and_an_earlier_one_of_the_name_goes() {
     let wanted = rendered(Reach::Enforce, "ca");
     let mut live = filled(&wanted);
@@ -195,4 +216,34 @@ fn cfg_15_the_client_that_changed_a_configuration_is_named() {
     metadata.managed_fields =
         Some(vec![entry("helm", 1), entry("kubectl-edit", 2), entry(crate::cluster::FIELD_MANAGER, 3)]);
     assert_eq!(last_manager(&metadata), "kubectl-edit");
+}
+
+#[test]
+fn flt_47_whether_pods_are_refused_is_told_from_what_is_stored() {
+    let (wanted, open) = (rendered(Reach::Enforce, "ca"), Wanted::open().webhooks);
+    let told = |live: &ValidatingWebhookConfiguration, settled: Option<&Webhooks>| {
+        enforcement(Some(live), Some(&wanted.validating), settled.map(|settled| &*settled.validating))
+    };
+    let in_place = Some(Enforcement::InPlace { tolerated: Vec::new() });
+    let mut live = filled(&wanted);
+    assert_eq!(told(&live, None), in_place);
+    assert_eq!(told(&filled(&open), None), Some(Enforcement::NotReady), "not filled yet");
+    let soft = Webhooks { validating: soften::<ValidatingWebhookConfiguration>(&wanted.validating), ..wanted.clone() };
+    assert_eq!(told(&filled(&soft), Some(&soft)), Some(Enforcement::NotReady), "silence is not refused yet");
+    let foreign = Some(Enforcement::Foreign { by: "an unknown client".into() });
+    assert_eq!(told(&filled(&soft), Some(&wanted)), foreign, "softened by somebody else");
+    assert_eq!(told(&filled(&open), Some(&wanted)), foreign, "emptied");
+    live.metadata.annotations = Some([(REMOVED.to_owned(), "true".to_owned())].into());
+    assert_eq!(told(&live, Some(&wanted)), Some(Enforcement::Removed));
+
+    assert_eq!(
+        enforcement::<ValidatingWebhookConfiguration>(None, Some(&wanted.validating), None),
+        Some(Enforcement::Absent)
+    );
+    let live = filled(&wanted);
+    assert_eq!(enforcement(Some(&live), Some(&open.validating), None), Some(Enforcement::Removed), "the release goes");
+    let observe = rendered(Reach::Observe, "ca");
+    assert_eq!(enforcement(Some(&filled(&observe)), Some(&observe.validating), None), None, "no policy demands it");
+    assert_eq!(enforcement(Some(&live), None, None), None, "another replica filled it, and this one is not ready");
+    assert_eq!(enforcement(Some(&filled(&open)), None, None), Some(Enforcement::NotReady));
 }
