@@ -19,7 +19,7 @@ use crate::domain::text::{foreign, without_types};
 use crate::domain::workload::{ExtraKind, KindTable};
 
 /// Least bytes of review bodies that are held at once: room for one review of the largest size beside small ones.
-const LEAST_BODY_BUDGET: usize = 24 << 20;
+const LEAST_BODY_BUDGET: usize = 29 << 20;
 /// What may be set as the largest attestation, in bytes.
 const ATTESTATION_BYTES: RangeInclusive<u64> = (64 << 10)..=(128 << 20);
 /// Settings larger than this are no settings.
@@ -326,7 +326,7 @@ pub struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { max_connections: 320, body_budget_bytes: 24 << 20, attestation_bytes: 16 << 20 }
+        Self { max_connections: 320, body_budget_bytes: 32 << 20, attestation_bytes: 16 << 20 }
     }
 }
 

@@ -24,8 +24,8 @@ fn each_fault_is_named_and_its_twin_is_accepted() {
         ),
         ("webhook: {timeoutSeconds: 30}", "webhook: {timeoutSeconds: 31}", "webhook.timeoutSeconds: must be"),
         (
-            "limits: {bodyBudgetBytes: 25165824}",
-            "limits: {bodyBudgetBytes: 25165823}",
+            "limits: {bodyBudgetBytes: 30408704}",
+            "limits: {bodyBudgetBytes: 30408703}",
             "limits.bodyBudgetBytes: must be",
         ),
         ("limits: {maxConnections: 1}", "limits: {maxConnections: 0}", "limits.maxConnections: must be"),

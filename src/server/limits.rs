@@ -19,11 +19,11 @@ pub const CONNECTION_BYTES: usize = HEADER_BYTES + TLS_BYTES + TASK_BYTES;
 /// The most that a connection of the admin port holds.
 pub const ADMIN_CONNECTION_BYTES: usize = HEADER_BYTES + TASK_BYTES;
 /// Largest review. A stored pod of 1.5 MiB, the most that etcd takes, makes an UPDATE review of 18 MiB where each character is escaped.
-pub const REVIEW_BYTES: usize = 20 << 20;
+pub const REVIEW_BYTES: usize = 24 << 20;
 /// Reviews up to this size never wait for room that larger ones hold.
 pub const SMALL_REVIEW_BYTES: usize = 1 << 20;
 /// Bytes of reviews that are held at once, where no setting says otherwise.
-pub const REVIEWS_BYTES: usize = 24 << 20;
+pub const REVIEWS_BYTES: usize = 32 << 20;
 
 /// For a TLS handshake, from the moment that the connection is there.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(4);

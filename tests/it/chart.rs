@@ -238,20 +238,16 @@ fn values_that_could_not_have_their_effect_are_refused_in_words() {
             "set the value trustedRootCache",
             "{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {graceHours: 0}}}",
         ),
+        ("resources: {limits: {memory: 183Mi}}", "must be at least 184 MiB", "resources: {limits: {memory: 0.18Gi}}"),
         (
-            "resources: {limits: {memory: 95Mi}}",
-            "must be at least four times config.limits.bodyBudgetBytes",
-            "resources: {limits: {memory: 96Mi}}",
-        ),
-        (
-            "config: {limits: {bodyBudgetBytes: 33554433}}",
-            "must be at least four times config.limits.bodyBudgetBytes",
-            "config: {limits: {bodyBudgetBytes: 33554432}}",
+            "config: {limits: {bodyBudgetBytes: 41943041}}",
+            "must be at least 192 MiB",
+            "config: {limits: {bodyBudgetBytes: 41943040}}",
         ),
         (
             "resources: {limits: {memory: plenty}}",
             "is not a quantity of memory",
-            "resources: {limits: {memory: 134217728}}",
+            "resources: {limits: {memory: 201326592}}",
         ),
         ("webhookPort: 8080", "must differ", "webhookPort: 8081"),
         (

@@ -1,17 +1,34 @@
-//! `docs/reference/limits.md`: every limit with what happens beyond it. The numbers are those of the modules that keep them.
+//! `docs/reference/limits.md`: every limit with what happens beyond it, and the memory that they add up to. The numbers are those of
+//! the modules that keep them.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::cluster::{namespaces, pull_secrets};
 use crate::policy::condition::limits as conditions;
 use crate::registry;
 use crate::server::limits as server;
 use crate::telemetry::log;
+use crate::trust::METADATA_TREE;
 use crate::verifier::engine;
 
 const HEAD: &str = "# Limits\n\nWritten from the code by `make generate`: these are the numbers that count. Those that are settings \
                     are in [Settings](configuration.md); how registries are asked is in [Registries](registries.md), and what a \
                     condition may be in [Conditions](conditions.md).\n";
+
+const MEMORY: &str = "\n## Memory\n\nWhat each kind of use may hold at once, all at their worst. The sum is below the memory limit of \
+                      the chart. Settings that allow more need as much more memory: `limits.maxConnections`, \
+                      `limits.bodyBudgetBytes`, `limits.attestationBytes`.\n\n| what | at most |\n|---|---|\n";
+
+const NOT_COUNTED: &str = "\nNot in it, because their number has a limit and their size is up to others: pull secrets much \
+                           larger than usual, and policies by the thousand.\n";
+
+/// What the process has at rest that the kernel can't read again from a file: 4 MiB, and 6 MiB for some hundred policies.
+const AT_REST: usize = 10 << 20;
+/// What is kept of a namespace, a login or a pull secret, where its number has a limit and not its size.
+const REMEMBERED: usize = 512;
+/// What is kept of a peer.
+const PEER: usize = 64;
 
 /// A limit: what it is of, how much, and what happens beyond it.
 type Row = (&'static str, String, &'static str);
@@ -32,6 +49,13 @@ pub(super) fn page() -> String {
             let _ = writeln!(page, "| {what} | {most} | {beyond} |");
         }
     }
+    page.push_str(MEMORY);
+    for (what, bytes) in memory() {
+        let _ = writeln!(page, "| {what} | {} |", mebibytes(bytes));
+    }
+    let sum = memory().iter().fold(0_usize, |sum, (_, bytes)| sum.saturating_add(*bytes));
+    let _ = writeln!(page, "| **all** | **{}** |", mebibytes(sum));
+    page.push_str(NOT_COUNTED);
     page
 }
 
@@ -136,6 +160,42 @@ fn lines() -> Vec<Row> {
         ),
         ("the last lines, when the process ends", time(log::FLUSH), "dropped"),
     ]
+}
+
+/// What each kind of use may hold at once.
+fn memory() -> Vec<(&'static str, usize)> {
+    let registry = registry::Limits::default();
+    let remembered =
+        [registry::REMEMBERED_LOGINS, namespaces::Limits::default().entries, pull_secrets::Limits::default().entries];
+    let remembered = remembered.iter().fold(0_usize, |sum, count| sum.saturating_add(count.saturating_mul(REMEMBERED)));
+    let remembered = remembered.saturating_add(server::PEERS.saturating_mul(PEER));
+    vec![
+        ("the process at rest, with some hundred policies", AT_REST),
+        ("connections to the webhook port", server::CONNECTIONS.saturating_mul(server::CONNECTION_BYTES)),
+        ("connections to the admin port", server::ADMIN_CONNECTIONS.saturating_mul(server::ADMIN_CONNECTION_BYTES)),
+        ("reviews that are being read", server::REVIEWS_BYTES),
+        ("what registries send, until it is judged", kibibytes(registry.bodies.all)),
+        ("the beginnings of it that need no room", requests(&registry)),
+        ("a trusted root that is refreshed", METADATA_TREE),
+        ("signatures and statements that are judged", engine::DOCUMENT_MEMORY),
+        ("conditions that are evaluated", conditions::MAX_EVALUATIONS.saturating_mul(conditions::MAX_MEMORY)),
+        ("lines of the log that are not written yet", log::QUEUE_BYTES),
+        ("peers, logins, namespaces and pull secrets that are remembered", remembered),
+    ]
+}
+
+fn kibibytes(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 10)
+}
+
+fn requests(limits: &registry::Limits) -> usize {
+    let small = usize::try_from(registry::SMALL_BODY_BYTES).unwrap_or(usize::MAX);
+    usize::try_from(limits.requests.all).unwrap_or(usize::MAX).saturating_mul(small)
+}
+
+fn mebibytes(bytes: usize) -> String {
+    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
+    format!("{}.{} MiB", tenths.div_euclid(10), tenths.rem_euclid(10))
 }
 
 fn length(bytes: u64) -> String {
