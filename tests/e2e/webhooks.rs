@@ -115,6 +115,35 @@ fn reason(world: &World) -> (String, String) {
 }
 
 #[test]
+fn flt_47_an_open_gate_is_seen_on_the_policy_and_told_by_one_event() {
+    let world = World::new("enforced");
+    world.enforce();
+    let mut trial = world.policy_spec();
+    trial["mode"] = json!("Audit");
+    world.policy("trial", &trial).unwrap();
+    let in_place = ("True".into(), "WebhooksInPlace".into());
+    world.until("the policy is enforced", || reason(&world) == in_place);
+    // A list that was empty admits pods for five seconds while the gate is silent, which may have been told.
+    let before = told(&world, "WebhooksInPlace");
+    assert_eq!(told(&world, "WebhooksAbsent"), 0);
+    let columns = || kubectl(&["get", "csigpol", &world.policy_name("ci-images")]).unwrap();
+    assert!(columns().contains("ENFORCED"), "{}", columns());
+
+    kubectl(&["delete", VALIDATING, &world.service()]).unwrap();
+    world.until("the policy is not enforced", || reason(&world) == ("False".into(), "WebhooksAbsent".into()));
+    let message = world.condition("ci-images", "Enforced")["message"].clone();
+    assert!(message.as_str().unwrap().contains("helm upgrade"), "{message}");
+    assert_eq!(world.condition("ci-images", "Ready")["status"], "True", "it can be used all the same");
+    world.until("an event tells it", || told(&world, "WebhooksAbsent") == 1);
+    assert_eq!(world.condition("trial", "Enforced"), Value::Null, "it would refuse nothing");
+
+    world.apply_chart();
+    world.until("the policy is enforced again", || reason(&world) == in_place);
+    world.until("an event tells it", || told(&world, "WebhooksInPlace") == before + 1);
+    assert_eq!(told(&world, "WebhooksAbsent"), 1, "once");
+}
+
+#[test]
 fn the_gate_opens_when_the_namespace_of_the_release_is_being_deleted() {
     let world = World::new("namespace");
     world.enforce();
@@ -140,4 +169,15 @@ fn the_gate_opens_when_the_namespace_of_the_release_is_being_deleted() {
 fn holder(world: &World) -> Value {
     let lease = kubectl(&["get", "lease", &world.service(), "-n", &world.release(), "-o", "json"]).unwrap();
     serde_json::from_str::<Value>(&lease).unwrap()["spec"]["holderIdentity"].clone()
+}
+
+/// How often an event of this reason about the policy was told.
+fn told(world: &World, reason: &str) -> u64 {
+    let policy = kubectl(&["get", "csigpol", &world.policy_name("ci-images"), "-o", "json"]).unwrap();
+    let uid = serde_json::from_str::<Value>(&policy).unwrap()["metadata"]["uid"].clone();
+    let all = kubectl(&["get", "events.events.k8s.io", "-n", "default", "-o", "json"]).unwrap();
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let events = all["items"].as_array().unwrap().iter();
+    let events = events.filter(|event| event["regarding"]["uid"] == uid && event["reason"] == reason);
+    events.map(|event| event["series"]["count"].as_u64().unwrap_or(1)).sum()
 }
