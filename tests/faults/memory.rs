@@ -1,4 +1,4 @@
-//! Within the chart's limit of memory: whatever is sent, the kernel has no reason to kill the gate.
+//! Within less than the chart's limit of memory: whatever is sent, the kernel has no reason to kill the gate.
 //!
 //! Where the machine has no memory controller, or gives it to nobody, the peak is compared with the limit.
 
@@ -18,7 +18,7 @@ use crate::support::signer::{self, SigningKey, payload};
 use crate::support::sigstore::identity::Identity;
 use crate::support::sigstore::{Content, Sigstore};
 
-/// `resources.limits.memory` of the chart.
+/// Less than `resources.limits.memory` of the chart: what one attack takes leaves room for others.
 const LIMIT: u64 = 128 << 20;
 
 /// The program under test.
