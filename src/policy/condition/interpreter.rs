@@ -48,11 +48,7 @@ impl<'a> Interpreter<'a> {
             Expr::Ident(name) => self.named(name, scope),
             Expr::Select(select) if select.test => {
                 let operand = self.evaluate(&select.operand, scope)?;
-                Ok(Val::Bool(match &operand {
-                    Val::Optional(None) => false,
-                    Val::Optional(Some(value)) => self.member(value, &select.field)?.is_some(),
-                    value => self.member(value, &select.field)?.is_some(),
-                }))
+                Ok(Val::Bool(self.member_if_present(&operand, &select.field)?.is_some()))
             }
             Expr::Select(select) => {
                 let operand = self.evaluate(&select.operand, scope)?;
@@ -108,12 +104,16 @@ impl<'a> Interpreter<'a> {
     }
 
     fn select_optional(&self, operand: &Val<'a>, field: &str) -> Answer<'a> {
-        let found = match operand {
-            Val::Optional(None) => None,
-            Val::Optional(Some(value)) => self.member(value, field)?,
-            value => self.member(value, field)?,
-        };
-        Ok(Val::Optional(found.map(Into::into)))
+        Ok(Val::Optional(self.member_if_present(operand, field)?.map(Into::into)))
+    }
+
+    /// What a map has by that name, or an optional map that is there.
+    fn member_if_present(&self, value: &Val<'a>, field: &str) -> Result<Option<Val<'a>>, Halt> {
+        match value {
+            Val::Optional(None) => Ok(None),
+            Val::Optional(Some(value)) => self.member(value, field),
+            value => self.member(value, field),
+        }
     }
 
     /// What a map has by that name. What is not a map has no fields, and is not without the field either.
