@@ -1,5 +1,5 @@
 #!/bin/bash
-# image.sh [--check]: the image of the Dockerfile as an OCI layout in dist/image, without a container engine: one layer with the static
+# image.sh [--check|--program]: the image of the Dockerfile as an OCI layout in dist/image, without a container engine: one layer with the static
 # program and the CA file. Prints its digest.
 #
 # The same sources, toolchain and CA file give the same digest on any machine: dependencies are locked, paths of the machine
@@ -7,7 +7,8 @@
 #   SEALGATE_BINARY=FILE  packs this program instead of building one
 #   SEALGATE_CA=FILE      packs these CAs instead of Debian's
 #   OUT=DIRECTORY         writes there instead of dist/image
-# --check makes it a second time, from a copy of the sources in another folder, and fails when the digests differ.
+# --check makes it a second time, from a copy of the sources in another folder, and fails when the digests differ; --program builds
+# the static program alone and prints its path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-dist/image}
@@ -59,7 +60,8 @@ size() { stat -c %s "$work/layout/blobs/sha256/${1#sha256:}"; }
 case ${1:-} in
   "") ;;
   --check) check; exit ;;
-  *) echo "usage: image.sh [--check]" >&2; exit 2 ;;
+  --program) build; exit ;;
+  *) echo "usage: image.sh [--check|--program]" >&2; exit 2 ;;
 esac
 
 program=${SEALGATE_BINARY:-$(build)}

@@ -12,6 +12,7 @@ mod clients;
 mod failure;
 mod fair;
 mod link;
+mod lists;
 mod lookups;
 mod manifest;
 mod realm;
@@ -44,8 +45,8 @@ pub use auth::REMEMBERED_LOGINS;
 pub use lookups::{ADDRESSES, KEPT_NAMES, LOOKUPS};
 pub use resolver::{Resolver, SystemResolver};
 pub use settings::{
-    BODIES, HostSettings, IDLE_CONNECTIONS, IDLE_HOSTS, IMAGES, Limits, Quota, REQUESTS, Roots, SMALL_BODY_BYTES,
-    Settings, SettingsError, Timeouts,
+    BODIES, HostSettings, IDLE_CONNECTIONS, IDLE_HOSTS, IMAGES, LISTS, Limits, Quota, REQUESTS, Roots,
+    SMALL_BODY_BYTES, SMALL_LIST_BYTES, Settings, SettingsError, Timeouts,
 };
 
 const IMAGE: &str = "the image's manifest";

@@ -7,6 +7,8 @@
 pub mod builders;
 #[path = "support/corpora.rs"]
 pub mod corpora;
+#[path = "support/kubectl.rs"]
+pub mod kubectl;
 #[path = "support/layouts.rs"]
 pub mod layouts;
 #[path = "support/process.rs"]

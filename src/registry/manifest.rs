@@ -130,6 +130,11 @@ impl Unfit {
 }
 
 impl Descriptor {
+    /// How long the digest is, whatever it says.
+    pub(super) fn digest_length(&self) -> usize {
+        self.digest.len()
+    }
+
     /// The digest, if it is one that is known here.
     pub(super) fn digest(&self) -> Result<Digest, String> {
         Digest::parse(&self.digest)

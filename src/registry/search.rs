@@ -31,7 +31,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use url::Url;
 
 use crate::domain::{Digest, Unavailable};
-use crate::verifier::ports::{Candidate, Evidence, IMAGE_SIGNATURE, Origin, Place, Scope, UntrustedContent};
+use crate::verifier::ports::{Candidate, Evidence, Held, IMAGE_SIGNATURE, Origin, Place, Scope, UntrustedContent};
 
 use super::failure::protocol;
 use super::fair;
@@ -61,6 +61,16 @@ struct Layer {
     origin: Origin,
     descriptor: Descriptor,
     form: Form,
+    /// The memory of the list that it is of.
+    list: Held,
+}
+
+/// What one of the places for referrers lists.
+struct Listed {
+    place: Place,
+    descriptor: Descriptor,
+    /// The memory of the list that it is of.
+    list: Held,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +117,9 @@ fn tagged(session: Arc<Session>, subject: Digest, tagged: Tagged) -> BoxStream<'
     let ask = async move {
         match session.manifest_of_tag(&format!("sha256-{}.{suffix}", subject.hex()), what).await {
             Ok(None) => Vec::new(),
-            Ok(Some((Manifest::Image { layers, .. }, body))) => signature_layers(place, Digest::of(&body), layers),
+            Ok(Some((Manifest::Image { layers, .. }, body))) => {
+                signature_layers(&session, place, Digest::of(&body), layers)
+            }
             Ok(Some((Manifest::Index { .. }, _))) => {
                 vec![unread(place, protocol(&session.host(), what, "an index where a manifest was expected"))]
             }
@@ -120,7 +132,7 @@ fn tagged(session: Arc<Session>, subject: Digest, tagged: Tagged) -> BoxStream<'
 /// The layers of all referrers, from the API and from the tag, each referrer once.
 fn referrers(session: Arc<Session>, subject: Digest, scope: Scope) -> BoxStream<'static, Step<Layer>> {
     let (candidates, concurrency) = (session.limits().candidates, session.limits().concurrency);
-    let key = |(_, descriptor): &(Place, Descriptor)| descriptor.digest().ok();
+    let key = |listed: &Listed| listed.descriptor.digest().ok();
     let excess = move || Box::new(Evidence::TooMany { limit: candidates });
     let places = vec![api(session.clone(), subject).boxed(), tag(session.clone(), subject).boxed()];
     fair::share(candidates, places, key, excess)
@@ -131,7 +143,7 @@ fn referrers(session: Arc<Session>, subject: Digest, scope: Scope) -> BoxStream<
 }
 
 /// What the referrers API lists, page by page.
-fn api(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
+fn api(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<Listed>> + Send {
     let first = session.url(&format!("referrers/{subject}"));
     let pages = stream::unfold((first.map(Some), Read::default()), move |(next, mut read): (_, Read)| {
         let session = session.clone();
@@ -149,12 +161,10 @@ fn api(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<(Place
             }
             let page = in_task(async move {
                 let page = page(&session, &url, &mut read).await;
-                (page, read)
+                let (descriptors, next) = page.unwrap_or_else(|cause| (Vec::new(), Err(cause)));
+                (listed(&session, Place::ReferrersApi, descriptors), (next, read))
             });
-            let (page, read) = page.await;
-            let (descriptors, next) = page.unwrap_or_else(|cause| (Vec::new(), Err(cause)));
-            let listed = descriptors.into_iter().map(|descriptor| Ok((Place::ReferrersApi, descriptor))).collect();
-            Some((listed, (next, read)))
+            Some(page.await)
         }
     });
     pages.flat_map(stream::iter)
@@ -207,14 +217,12 @@ async fn page(
 }
 
 /// What the index behind the tag `sha256-<hex>` lists.
-fn tag(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<(Place, Descriptor)>> + Send {
+fn tag(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<Listed>> + Send {
     let place = Place::FallbackTag;
     let ask = async move {
         match session.manifest_of_tag(&format!("sha256-{}", subject.hex()), REFERRERS_TAG).await {
             Ok(None) => Vec::new(),
-            Ok(Some((Manifest::Index { manifests }, _))) => {
-                manifests.into_iter().map(|descriptor| Ok((place, descriptor))).collect()
-            }
+            Ok(Some((Manifest::Index { manifests }, _))) => listed(&session, place, manifests),
             Ok(Some((Manifest::Image { .. }, _))) => {
                 vec![unread(place, protocol(&session.host(), REFERRERS_TAG, "a manifest where an index was expected"))]
             }
@@ -224,14 +232,24 @@ fn tag(session: Arc<Session>, subject: Digest) -> impl Stream<Item = Step<(Place
     stream::once(in_task(ask)).flat_map(stream::iter)
 }
 
+/// What a place lists, with its memory; without it, nothing of the list is looked at. Of what a list says of a referrer its digest
+/// and its size count.
+fn listed(session: &Session, place: Place, mut descriptors: Vec<Descriptor>) -> Vec<Step<Listed>> {
+    for descriptor in &mut descriptors {
+        descriptor.annotations.clear();
+    }
+    match session.keep(descriptors.iter()) {
+        Err(cause) => vec![unread(place, cause)],
+        Ok(list) => {
+            let listed = |descriptor| Ok(Listed { place, descriptor, list: list.clone() });
+            descriptors.into_iter().map(listed).collect()
+        }
+    }
+}
+
 /// The signature layers of one referrer. One that is about another image has none.
-async fn look_into(
-    session: Arc<Session>,
-    subject: Digest,
-    scope: Scope,
-    step: Step<(Place, Descriptor)>,
-) -> Vec<Step<Layer>> {
-    let (place, descriptor) = match step {
+async fn look_into(session: Arc<Session>, subject: Digest, scope: Scope, step: Step<Listed>) -> Vec<Step<Layer>> {
+    let Listed { place, descriptor, list: _list } = match step {
         Ok(listed) => listed,
         Err(evidence) => return vec![Err(evidence)],
     };
@@ -242,7 +260,7 @@ async fn look_into(
                 layers.retain(|layer| layer.size <= largest);
             }
             match descriptor.digest() {
-                Ok(manifest) => signature_layers(place, manifest, layers),
+                Ok(manifest) => signature_layers(&session, place, manifest, layers),
                 Err(_) => Vec::new(),
             }
         }
@@ -251,25 +269,31 @@ async fn look_into(
     }
 }
 
-fn signature_layers(place: Place, manifest: Digest, layers: Vec<Descriptor>) -> Vec<Step<Layer>> {
-    layers
+/// The layers that claim to hold a signature, with their memory; without it, none of them is looked at.
+fn signature_layers(session: &Session, place: Place, manifest: Digest, layers: Vec<Descriptor>) -> Vec<Step<Layer>> {
+    let form = |descriptor: &Descriptor| match descriptor.media_type.as_str() {
+        SIMPLE_SIGNING => Some(Form::SimpleSigning),
+        ENVELOPE if place == Place::AttestationTag => Some(Form::Envelope),
+        bundle if bundle.starts_with(BUNDLE_PREFIX) => Some(Form::Bundle),
+        _ => None,
+    };
+    let found: Vec<_> = layers
         .into_iter()
         .enumerate()
         .filter_map(|(layer, descriptor)| {
-            let form = match descriptor.media_type.as_str() {
-                SIMPLE_SIGNING => Form::SimpleSigning,
-                ENVELOPE if place == Place::AttestationTag => Form::Envelope,
-                bundle if bundle.starts_with(BUNDLE_PREFIX) => Form::Bundle,
-                _ => return None,
-            };
-            Some(Ok(Layer { origin: Origin { place, manifest, layer }, descriptor, form }))
+            let form = form(&descriptor)?;
+            Some(Layer { origin: Origin { place, manifest, layer }, descriptor, form, list: Held::default() })
         })
-        .collect()
+        .collect();
+    match session.keep(found.iter().map(|layer| &layer.descriptor)) {
+        Ok(list) => found.into_iter().map(|layer| Ok(Layer { list: list.clone(), ..layer })).collect(),
+        Err(cause) => vec![unread(place, cause)],
+    }
 }
 
 /// A layer's content.
 async fn fetch(session: Arc<Session>, step: Step<Layer>, scope: Scope) -> Evidence {
-    let Layer { origin, descriptor, form } = match step {
+    let Layer { origin, descriptor, form, list } = match step {
         Ok(layer) => layer,
         Err(evidence) => return *evidence,
     };
@@ -289,7 +313,7 @@ async fn fetch(session: Arc<Session>, step: Step<Layer>, scope: Scope) -> Eviden
                     UntrustedContent::SimpleSigning { payload: bytes, annotations: descriptor.annotations }
                 }
             };
-            Evidence::Candidate(Candidate { origin, blob, content }, held)
+            Evidence::Candidate(Candidate { origin, blob, content }, Held::new((held, list)))
         }
         Err(cause) => Evidence::Unread { place, cause },
     }

@@ -87,6 +87,11 @@ impl Session {
         self.applicant.authority.to_string()
     }
 
+    /// Takes the memory of a list, until what is returned is dropped.
+    pub(super) fn keep<'a>(&self, list: impl Iterator<Item = &'a Descriptor>) -> Result<Held, Unavailable> {
+        self.transport.lists.keep(&self.host(), list)
+    }
+
     /// A URL below the repository.
     pub(super) fn url(&self, path: &str) -> Result<Url, Unavailable> {
         self.repository.join(path).map_err(|_| protocol(&self.host(), path, "no URL can be made of it"))

@@ -28,9 +28,13 @@ pub const IMAGES: Quota = Quota { all: 80, host: 32, kept: 16 };
 /// Requests that run at once, each over a connection of its own, where no setting says otherwise.
 pub const REQUESTS: Quota = Quota { all: 128, host: 32, kept: 32 };
 /// Room for bodies above [`SMALL_BODY_BYTES`], in KiB, where no setting says otherwise.
-pub const BODIES: Quota = Quota { all: 24 << 10, host: 16 << 10, kept: 4 << 10 };
+pub const BODIES: Quota = Quota { all: 20 << 10, host: 16 << 10, kept: 4 << 10 };
 /// So much of a body needs no room: what is small never waits for what is large, and what never comes holds nothing.
-pub const SMALL_BODY_BYTES: u64 = 64 << 10;
+pub const SMALL_BODY_BYTES: u64 = 16 << 10;
+/// Memory of lists of signatures above [`SMALL_LIST_BYTES`], in KiB: it is kept as long as what they list is looked at.
+pub const LISTS: Quota = Quota { all: 5 << 10, host: 4 << 10, kept: 1 << 10 };
+/// A list that takes no more is always kept.
+pub const SMALL_LIST_BYTES: usize = 16 << 10;
 /// Hosts whose connections are kept for their next requests, beside those that have settings of their own.
 pub const IDLE_HOSTS: usize = 32;
 /// Connections to one host that are kept for their next requests.
@@ -103,6 +107,8 @@ pub struct Limits {
     /// Room for bodies above [`SMALL_BODY_BYTES`], in KiB. A body counts with the size that it announces or else with its limit;
     /// the next waits until there is room.
     pub bodies: Quota,
+    /// Memory of lists above [`SMALL_LIST_BYTES`], in KiB. For one that there is not enough for, nothing is looked at.
+    pub lists: Quota,
     /// Referrers that are looked into, and signatures that are handed out, for one image.
     pub candidates: usize,
     /// Redirects that are followed for one request.
@@ -126,6 +132,7 @@ impl Default for Limits {
             images: IMAGES,
             requests: REQUESTS,
             bodies: BODIES,
+            lists: LISTS,
             candidates: 64,
             redirects: 3,
             concurrency: 8,

@@ -70,6 +70,20 @@ impl Shares {
         Share { _host: host, _permits: [part, first, rest.ok()] }
     }
 
+    /// Takes so many where there are enough at this moment.
+    pub(super) fn try_take(&self, host: &str, many: u32) -> Option<Share> {
+        let many = many.min(self.part);
+        let host = self.of(host);
+        let part = host.part.clone().try_acquire_many_owned(many).ok()?;
+        let (first, rest) = if let Ok(common) = self.common.clone().try_acquire_many_owned(many) {
+            (None, common)
+        } else {
+            let first = host.first.clone().try_acquire_owned().ok()?;
+            (Some(first), self.kept.clone().try_acquire_many_owned(many).ok()?)
+        };
+        Some(Share { _host: host, _permits: [Some(part), first, Some(rest)] })
+    }
+
     /// How many a host could take now, beside those that are kept.
     #[cfg(test)]
     pub(super) fn available(&self, host: &str) -> usize {

@@ -25,6 +25,7 @@ use crate::verifier::ports::Held;
 
 use super::clients::{Clients, Template};
 use super::failure::{blocked, closed_before_answer, protocol, too_long, unavailable};
+use super::lists::Lists;
 use super::resolver::{Guard, Reach, Resolver};
 use super::settings::{HostSettings, Limits, SMALL_BODY_BYTES, Settings, SettingsError, Timeouts};
 use super::shares::{Share, Shares};
@@ -48,6 +49,8 @@ pub(super) struct Transport {
     requests: Shares,
     /// Room for bodies, in [`ROOM`].
     pub(super) room: Arc<Shares>,
+    /// Memory for lists.
+    pub(super) lists: Lists,
 }
 
 #[derive(Debug)]
@@ -138,7 +141,8 @@ impl Transport {
         let limits = settings.limits.clone();
         let requests = Shares::new(limits.requests);
         let room = Arc::new(Shares::new(limits.bodies));
-        Ok(Self { everyone, hosts, plain, limits, timeouts: settings.timeouts, requests, room })
+        let lists = Lists::new(limits.lists);
+        Ok(Self { everyone, hosts, plain, limits, timeouts: settings.timeouts, requests, room, lists })
     }
 
     /// `https://<host>/v2/`, for a registry host as in canonical image names.

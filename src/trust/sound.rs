@@ -8,7 +8,7 @@ use sigstore_tuf::{Error, Key, Metadata, Root, Targets};
 use crate::domain::json_size::JsonSize;
 
 /// Most memory that metadata may take as a tree, in bytes. The library builds some three of them before it looks at a signature.
-pub const METADATA_TREE: usize = 8 << 20;
+pub const METADATA_TREE: usize = 2 << 20;
 
 /// Looks at a metadata file before it is used: at its size as a tree before any is built. Targets, timestamps and snapshots list no keys.
 pub(super) fn check(name: &str, bytes: &[u8]) -> Result<(), Error> {

@@ -7,6 +7,7 @@ set -uo pipefail
 helm=${1:-helm}
 export KEYS=$STATE/keys
 . "$HERE/signing.sh"
+. "$HERE/release.sh"
 cd "$HERE/../.." || exit 1
 registry=$NODE_IP:5000
 passed=0 failed=0
@@ -62,12 +63,7 @@ gate_is() { failure_policies | grep -q "^validate.pods.sealgate.dev=$1$"; }
 webhooks_are_empty() { [ -z "$(failure_policies)" ]; }
 
 cluster() {
-  "$HERE/down.sh" wipe
-  "$HERE/up.sh" node || exit 1
-  if [ -z "${SEALGATE_IMAGE:-}" ]; then
-    scripts/image.sh >/dev/null || exit 1
-  fi
-  in_cluster crane push --insecure "${SEALGATE_IMAGE:-dist/image}" "$registry/sealgate:test" >/dev/null || exit 1
+  (set -e; release_node) || exit 1
   new_key
   legacy=$registry/apps/legacy:v1 bundle=$registry/apps/bundle:v1 unsigned=$registry/apps/unsigned:v1
   legacy_digest=$("$HERE/image.sh" $legacy "$BIN/pause" legacy) && sign legacy "$legacy_digest" || exit 1
@@ -75,22 +71,14 @@ cluster() {
   "$HERE/image.sh" $unsigned "$BIN/pause" unsigned >/dev/null || exit 1
   legacy_pinned=$legacy@${legacy_digest#*@}
   bundle_pinned=$bundle@${bundle_digest#*@}
-  k create namespace apps >/dev/null
-  k create namespace sealgate >/dev/null
-  # row: CFG-13 the API server holds the release to the level restricted
-  k label namespace sealgate pod-security.kubernetes.io/enforce=restricted >/dev/null
-  wait_for k get serviceaccount default -n apps
   for name in older older-debugged; do create "$(pod $name apps $unsigned)" >/dev/null; done
-  cat >"$STATE/values.yaml" <<VALUES
-image: {repository: $registry/sealgate, tag: test}
-config:
-  registries: [{host: "$registry", plainHttp: true, allowPrivateAddress: true}]
-VALUES
+  release_values "$registry"
 }
 
 installs() {
   works "install, with two replicas ready" \
     in_cluster "$helm" install sealgate charts/sealgate -n sealgate -f "$STATE/values.yaml" --wait --timeout 120s
+  # row: CFG-13 the API server holds the release to the level restricted
   same "the gate runs twice, under the security level restricted (CFG-13)" 2 \
     "$(k get pods -n sealgate -l app.kubernetes.io/component=gate -o name | wc -l)"
   works "soon the webhooks are filled in" gate_is Ignore

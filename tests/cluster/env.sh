@@ -26,10 +26,14 @@ start() {
   local name=$1 enter=()
   shift
   mkdir -p "$STATE"/{log,run}
+  printf '%q ' "$@" >"$STATE/run/$name.command"
   if [ -e "/run/netns/$NAME" ]; then enter=(nsenter --net="/run/netns/$NAME"); fi
-  "${enter[@]}" setsid "$@" >"$STATE/log/$name.log" 2>&1 </dev/null & # no function call: $! must be the program itself
+  "${enter[@]}" setsid "$@" >>"$STATE/log/$name.log" 2>&1 </dev/null & # no function call: $! must be the program itself
   echo $! >"$STATE/run/$name.pid"
 }
+
+# restart NAME: starts what was stopped once more.
+restart() { eval "start $1 $(cat "$STATE/run/$1.command")"; }
 
 # stop NAME...: ends what start began, by pid, and waits for it.
 stop() {

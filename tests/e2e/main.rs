@@ -29,10 +29,12 @@ mod support;
 mod certificates;
 mod client_certificates;
 mod keyless;
-mod kubectl;
 mod pods;
 mod policies;
+mod pull_secrets;
 mod roots;
 mod webhooks;
 mod workloads;
 mod world;
+
+pub(crate) use support::kubectl;

@@ -1,6 +1,7 @@
 //! What the release binary does under attack and under faults that take real memory, real time or a whole cluster: `make faults`.
 //!
-//! `SEALGATE_FAULTS_BINARY` names the program. The tests run one after another: each has the machine for itself.
+//! `SEALGATE_FAULTS_BINARY` names the program, `SEALGATE_FAULTS_NODE` the address of the node that the cluster's tests run on. The tests
+//! run one after another: each has the machine for itself.
 #![allow(
     missing_docs,
     clippy::arithmetic_side_effects,
@@ -16,4 +17,6 @@
 #[path = "../support.rs"]
 mod support;
 
+mod cluster;
 mod memory;
+mod peers;

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::support::builders::{Review, pod};
 use crate::support::process::{Launch, MemoryLimit, Sealgate};
-use crate::support::registry::{Pushed, TestRegistry};
-use crate::support::signer::{self, SigningKey, payload};
+use crate::support::registry::{Answer, Gate, MANIFEST, Pushed, TestRegistry};
+use crate::support::signer::{self, Blob, SigningKey, payload};
 use crate::support::sigstore::identity::Identity;
 use crate::support::sigstore::{Content, Sigstore};
 
@@ -67,21 +67,21 @@ impl Drop for Limited {
     }
 }
 
-fn policy(name: &str, images: &str, key: &SigningKey) -> Value {
+pub(crate) fn policy(name: &str, images: &str, key: &SigningKey) -> Value {
     json!({
         "apiVersion": "sealgate.dev/v1alpha1", "kind": "ClusterSignaturePolicy", "metadata": {"name": name},
         "spec": {"match": {"images": [images]}, "authorities": [{"name": "ci-key", "key": {"publicKey": key.pem()}}]},
     })
 }
 
-fn signed(registry: &TestRegistry, key: &SigningKey) -> Pushed {
+pub(crate) fn signed(registry: &TestRegistry, key: &SigningKey) -> Pushed {
     let image = registry.push_image("acme/app", "v1");
     let signature = key.simple_signing(&payload(&image.digest));
     registry.put(&image.repository, &signer::legacy_tag(&[signature]), Some(&image.signature_tag()));
     image
 }
 
-fn review(image: &str) -> Vec<u8> {
+pub(crate) fn review(image: &str) -> Vec<u8> {
     Review::create(&pod(&[("web", image)])).bytes()
 }
 
@@ -189,4 +189,56 @@ fn net_18_a_registry_that_never_answers_costs_little_memory_and_no_other_its_tur
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     limited.survives("200 pods on a registry that never answers");
     assert!(limited.gate().peak_memory() <= 100 << 10);
+}
+
+/// Images whose signatures are listed with as many bytes as are read, and which themselves never come: what was listed waits with
+/// them.
+#[test]
+fn net_19_long_lists_of_signatures_that_never_come_do_not_fill_the_memory() {
+    const LISTS: usize = 32;
+    let (registry, key) = (TestRegistry::start(), SigningKey::new());
+    let honest = signed(&registry, &key);
+    let evil: Vec<_> = (0..3).map(|_| TestRegistry::start()).collect();
+    let mut pods = Vec::new();
+    for registry in &evil {
+        let images: Vec<_> = (0..LISTS)
+            .map(|number| {
+                let image = registry.push_image(&format!("evil/app{number}"), "v1");
+                let layers: Vec<_> = (0..58).map(|layer| announced(&format!("{number}/{layer}"), 64 << 10)).collect();
+                let list = json!({"schemaVersion": 2, "mediaType": MANIFEST, "layers": layers});
+                let list = Blob::new(MANIFEST, list.to_string());
+                registry.put_manifest(&image.repository, &list, Some(&image.signature_tag()));
+                image.by_digest()
+            })
+            .collect();
+        registry.answer("/blobs/", Answer::ok("application/octet-stream", "").hold(&Gate::closed()));
+        let containers: Vec<_> = images.iter().enumerate().map(|(n, image)| (format!("c{n}"), image)).collect();
+        let containers: Vec<_> = containers.iter().map(|(name, image)| (name.as_str(), image.as_str())).collect();
+        pods.push(Review::create(&pod(&containers)).bytes());
+    }
+    let hosts: Vec<_> = evil.iter().map(TestRegistry::host).chain([honest.host.clone()]).collect();
+    let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+    let mut limited = Limited::start("lists", vec![policy("everything", "**", &key)], &hosts);
+    let gate = limited.gate.as_ref().unwrap();
+    thread::scope(|scope| {
+        for pod in &pods {
+            scope.spawn(|| {
+                let answer = gate.ask("/validate", pod).unwrap();
+                assert_eq!(answer["response"]["status"]["code"], 503, "never unsigned: {answer}");
+            });
+        }
+        for _ in 0..20 {
+            let answer = gate.ask("/validate", &review(&honest.by_digest())).unwrap();
+            assert_eq!(answer["response"]["allowed"], true, "{answer}");
+            thread::sleep(Duration::from_millis(250));
+        }
+    });
+    limited.survives("96 images with long lists of signatures that never come");
+}
+
+/// A layer with a signature of so many bytes, in a list.
+fn announced(content: &str, bytes: usize) -> Value {
+    let mut layer = Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", content).descriptor();
+    layer["annotations"] = json!({signer::SIGNATURE: "x".repeat(bytes)});
+    layer
 }

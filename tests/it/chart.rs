@@ -238,11 +238,11 @@ fn values_that_could_not_have_their_effect_are_refused_in_words() {
             "set the value trustedRootCache",
             "{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {graceHours: 0}}}",
         ),
-        ("resources: {limits: {memory: 183Mi}}", "must be at least 184 MiB", "resources: {limits: {memory: 0.18Gi}}"),
+        ("resources: {limits: {memory: 191Mi}}", "must be at least 192 MiB", "resources: {limits: {memory: 0.19Gi}}"),
         (
-            "config: {limits: {bodyBudgetBytes: 41943041}}",
+            "config: {limits: {bodyBudgetBytes: 33554433}}",
             "must be at least 192 MiB",
-            "config: {limits: {bodyBudgetBytes: 41943040}}",
+            "config: {limits: {bodyBudgetBytes: 33554432}}",
         ),
         (
             "resources: {limits: {memory: plenty}}",

@@ -90,6 +90,7 @@ pub struct Builder {
     tls: Option<Arc<rustls::ServerConfig>>,
     ca: Option<String>,
     referrers_page: Option<usize>,
+    address: Option<SocketAddr>,
 }
 
 impl Builder {
@@ -129,10 +130,18 @@ impl Builder {
         self
     }
 
-    /// Starts it on a free port of 127.0.0.1.
+    /// Where it listens, in place of a free port of 127.0.0.1.
+    #[must_use]
+    pub fn address(mut self, address: SocketAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// Starts it.
     pub fn start(self) -> TestRegistry {
+        let address = self.address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
         let shared = Arc::new(Shared::new(self.auth, self.tls.is_some(), Store::new(self.referrers_page)));
-        let (address, background) = serve::start(shared.clone(), self.tls);
+        let (address, background) = serve::start(shared.clone(), self.tls, address);
         TestRegistry { shared, address, ca: self.ca, _background: background }
     }
 }

@@ -21,7 +21,8 @@ const MEMORY: &str = "\n## Memory\n\nWhat each kind of use may hold at once, all
                       `limits.bodyBudgetBytes`, `limits.attestationBytes`.\n\n| what | at most |\n|---|---|\n";
 
 const NOT_COUNTED: &str = "\nNot in it, because their number has a limit and their size is up to others: pull secrets much \
-                           larger than usual, and policies by the thousand.\n";
+                           larger than usual, and policies by the thousand. Of registries without TLS up to 400 KiB are read \
+                           ahead, in place of 48 KiB.\n";
 
 /// What the process has at rest that the kernel can't read again from a file: 4 MiB, and 6 MiB for some hundred policies.
 const AT_REST: usize = 10 << 20;
@@ -29,6 +30,12 @@ const AT_REST: usize = 10 << 20;
 const REMEMBERED: usize = 512;
 /// What is kept of a peer.
 const PEER: usize = 64;
+/// What the HTTP client reads ahead of an answer that comes by TLS: a record of it (16 KiB) and its own buffer, which is twice as large.
+const READ_AHEAD: usize = 48 << 10;
+/// The copies of TUF metadata that its library makes before it looks at a signature.
+const METADATA_TREES: usize = 3;
+/// The lists of one image that are looked at at once: of both tags and of the referrers.
+const IMAGE_LISTS: usize = 3;
 
 /// A limit: what it is of, how much, and what happens beyond it.
 type Row = (&'static str, String, &'static str);
@@ -130,6 +137,11 @@ fn registries() -> Vec<Row> {
             format!("{}; {}", length(limits.token_answer_bytes), bytes(limits.token_bytes)),
             "`REGISTRY_PROTOCOL`",
         ),
+        (
+            "lists of signatures above 16 KiB in memory, of all images",
+            bytes(kibibytes(limits.lists.all)),
+            "`OVERLOADED`",
+        ),
         ("redirects of one request", limits.redirects.to_string(), "`REGISTRY_PROTOCOL`"),
         ("until the first byte of an answer", time(timeouts.first_byte), "`REGISTRY_TIMEOUT`"),
         ("between two pieces of it", time(timeouts.idle), "`REGISTRY_TIMEOUT`"),
@@ -165,6 +177,7 @@ fn lines() -> Vec<Row> {
 /// What each kind of use may hold at once.
 fn memory() -> Vec<(&'static str, usize)> {
     let registry = registry::Limits::default();
+    let images = number(registry.images.all);
     let remembered =
         [registry::REMEMBERED_LOGINS, namespaces::Limits::default().entries, pull_secrets::Limits::default().entries];
     let remembered = remembered.iter().fold(0_usize, |sum, count| sum.saturating_add(count.saturating_mul(REMEMBERED)));
@@ -175,8 +188,11 @@ fn memory() -> Vec<(&'static str, usize)> {
         ("connections to the admin port", server::ADMIN_CONNECTIONS.saturating_mul(server::ADMIN_CONNECTION_BYTES)),
         ("reviews that are being read", server::REVIEWS_BYTES),
         ("what registries send, until it is judged", kibibytes(registry.bodies.all)),
-        ("the beginnings of it that need no room", requests(&registry)),
-        ("a trusted root that is refreshed", METADATA_TREE),
+        ("the small parts of it that need no room", small_bodies(&registry)),
+        ("what is read ahead of it", number(registry.requests.all).saturating_mul(READ_AHEAD)),
+        ("long lists of signatures, until what they list is judged", kibibytes(registry.lists.all)),
+        ("short ones", images.saturating_mul(IMAGE_LISTS).saturating_mul(registry::SMALL_LIST_BYTES)),
+        ("a trusted root that is refreshed", METADATA_TREE.saturating_mul(METADATA_TREES)),
         ("signatures and statements that are judged", engine::DOCUMENT_MEMORY),
         ("conditions that are evaluated", conditions::MAX_EVALUATIONS.saturating_mul(conditions::MAX_MEMORY)),
         ("lines of the log that are not written yet", log::QUEUE_BYTES),
@@ -184,13 +200,18 @@ fn memory() -> Vec<(&'static str, usize)> {
     ]
 }
 
-fn kibibytes(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(1 << 10)
+fn number(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn requests(limits: &registry::Limits) -> usize {
+fn kibibytes(count: u32) -> usize {
+    number(count).saturating_mul(1 << 10)
+}
+
+/// What each image reads at once, until it is judged.
+fn small_bodies(limits: &registry::Limits) -> usize {
     let small = usize::try_from(registry::SMALL_BODY_BYTES).unwrap_or(usize::MAX);
-    usize::try_from(limits.requests.all).unwrap_or(usize::MAX).saturating_mul(small)
+    number(limits.images.all).saturating_mul(limits.concurrency).saturating_mul(small)
 }
 
 fn mebibytes(bytes: usize) -> String {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longest pause between two repairs: so long may a change that opens the gate stand, however often it comes.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Longest pause between two repairs. A change that opens the gate may stand for two seconds, however often it comes; the rest of them
+/// is for the repair itself.
+const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
 /// After this long without a repair the next one is immediate again.
 const PEACE: Duration = Duration::from_mins(5);
 

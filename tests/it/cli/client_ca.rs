@@ -1,6 +1,7 @@
 //! `--client-ca`: what can't be used stops the start, and a file that changes is read again.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -56,12 +57,13 @@ fn net_16_a_client_ca_that_can_not_be_used_stops_the_start() {
 }
 
 #[test]
-fn net_16_a_client_ca_that_changes_is_read_again() {
+fn net_16_a_client_ca_that_changes_is_read_again_and_one_that_breaks_stays_in_force() {
     let folder = folder("client-ca");
     let (file, [old, new]) = (folder.join("ca.crt"), [authority(), authority()]);
     fs::write(&file, &old.0).unwrap();
     let launch = Launch::new(env!("CARGO_BIN_EXE_sealgate"), folder.join("gate"), Vec::new());
-    let mut gate = launch.arguments(&["--client-ca", file.to_str().unwrap()]).start();
+    let mut gate = launch.arguments(&["--client-ca", file.to_str().unwrap()]).log_pipe().start();
+    let mut log = BufReader::new(gate.log()).lines().map(Result::unwrap);
     let review = Review::create(&pod(&[("main", "registry.example/app:1")])).bytes();
     assert!(gate.ask("/validate", &review).is_err(), "without a certificate");
     gate.show(old.1.clone(), old.2.clone_key());
@@ -74,4 +76,11 @@ fn net_16_a_client_ca_that_changes_is_read_again() {
     }
     gate.show(new.1, new.2);
     assert!(gate.ask("/validate", &review).is_ok());
+
+    fs::write(&file, "what a mistake writes").unwrap();
+    let told = log.find(|line| line.contains("the last one stays in force")).unwrap();
+    assert!(told.contains("found none") && told.contains(file.to_str().unwrap()), "{told}");
+    assert!(gate.ask("/validate", &review).is_ok());
+    gate.show(old.1, old.2);
+    assert!(gate.ask("/validate", &review).is_err(), "nor does it let in others");
 }

@@ -82,8 +82,12 @@ pub struct Background {
     _stop: oneshot::Sender<()>,
 }
 
-pub(super) fn start(shared: Arc<Shared>, tls: Option<Arc<ServerConfig>>) -> (SocketAddr, Background) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+pub(super) fn start(
+    shared: Arc<Shared>,
+    tls: Option<Arc<ServerConfig>>,
+    address: SocketAddr,
+) -> (SocketAddr, Background) {
+    let listener = std::net::TcpListener::bind(address).unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     let background = in_background(move || async move {

@@ -4,17 +4,17 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// Runs kubectl; what it printed, or what it complained of.
-pub(crate) fn kubectl(arguments: &[&str]) -> Result<String, String> {
+pub fn kubectl(arguments: &[&str]) -> Result<String, String> {
     kubectl_with(arguments, "")
 }
 
 /// The same with input.
-pub(crate) fn kubectl_with(arguments: &[&str], input: &str) -> Result<String, String> {
+pub fn kubectl_with(arguments: &[&str], input: &str) -> Result<String, String> {
     run(Command::new("kubectl").args(arguments), input)
 }
 
 /// The same where some of what is asked may fail: what it printed, and what it complained of.
-pub(crate) fn kubectl_partly(arguments: &[&str], input: &str) -> (String, String) {
+pub fn kubectl_partly(arguments: &[&str], input: &str) -> (String, String) {
     let Output { stdout, stderr, .. } = output(Command::new("kubectl").args(arguments), input);
     (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -28,7 +28,7 @@ fn output(command: &mut Command, input: &str) -> Output {
 }
 
 /// Runs a command with input; what it printed, or what it complained of.
-pub(crate) fn run(command: &mut Command, input: &str) -> Result<String, String> {
+pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
     let Output { status, stdout, stderr } = output(command, input);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     if status.success() { Ok(text(stdout)) } else { Err(text(stderr)) }
