@@ -1,12 +1,14 @@
 //! What a registry listed and then can't be read: "could not find out", never "not there".
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use sealgate::policy::{Defaults, Entry, PolicyCell, PolicySet};
+use sealgate::registry::Quota;
 use sealgate::signatures::RootsCell;
 use sealgate::verifier::Engine;
 
-use crate::support::registry::{Answer, Body, INDEX};
+use crate::support::registry::{Answer, Body, Gate, INDEX};
 use crate::support::signer::{
     SigningKey, attestation_tag, bundle_referrer, edit, fallback_index, legacy_tag, payload, statement,
 };
@@ -196,4 +198,43 @@ async fn reg_19_a_scan_that_is_gone_is_not_taken_for_clean() {
         registry.answer(&gone, Answer::status(404));
         assert_eq!(verdict(&registry, all_scans_clean(&key), &image).await, "REGISTRY_PROTOCOL", "{gone}");
     }
+}
+
+#[tokio::test]
+async fn net_19_a_list_that_there_is_no_memory_for_leaves_it_unknown() {
+    let key = SigningKey::new();
+    let registry = TestRegistry::start();
+    let [first, second] = ["first", "second"].map(|tag| {
+        let image = registry.push_image(&format!("acme/{tag}"), tag);
+        let mut signature = key.simple_signing(&payload(&image.digest));
+        signature.annotations.insert("comment".into(), "x".repeat(40 << 10));
+        registry.put(&image.repository, &legacy_tag(&[signature]), Some(&image.signature_tag()));
+        image
+    });
+    let mut settings = registry.settings();
+    settings.limits.lists = Quota { all: 64, host: 64, kept: 0 };
+    let policies = PolicyCell::default();
+    policies.store(PolicySet::new(vec![policy("p", &["**"], &[&key])], BTreeMap::new()));
+    let engine = Engine::new(client(&settings), NoCredentials, policies, RootsCell::default(), Defaults::default());
+    let ask = async |image: &Pushed| answer(&engine.verify(&question(&[&image.by_digest()])).await.remove(0));
+
+    let gate = Gate::closed();
+    registry.answer("/acme/first/blobs/", Answer::status(404).hold(&gate));
+    let mut held = pin!(ask(&first));
+    let refused = async {
+        loop {
+            // Until the first list is there.
+            let answer = ask(&second).await;
+            if answer != "ALLOW" {
+                return answer;
+            }
+        }
+    };
+    tokio::select! {
+        answer = &mut held => panic!("{answer}"),
+        answer = refused => assert_eq!(answer, "OVERLOADED"),
+    }
+    gate.open();
+    assert_eq!(held.await, "REGISTRY_PROTOCOL", "its signature is gone");
+    assert_eq!(ask(&second).await, "ALLOW");
 }
