@@ -26,7 +26,7 @@ pub use source::{ClusterSource, Fault, Object, ObjectKind, Source};
 const TICK: Duration = Duration::from_secs(1);
 
 /// How many secrets of one puller are looked at.
-const MAX_SECRETS: usize = 16;
+pub const MAX_SECRETS: usize = 16;
 
 /// What an answer says of pull secrets that can't be used.
 const UNUSABLE: &str = "pull secrets of the pod can't be used: sealgate's log says which and why";
@@ -124,19 +124,19 @@ impl<S: Source> PullSecrets<S> {
         }
         let mut names = self.names(context, &mut access).await;
         if names.len() > MAX_SECRETS {
-            access.problems.push(format!("only the first {MAX_SECRETS} of {} pull secrets are used", names.len()));
+            access.problems.push(format!("only the first {MAX_SECRETS} pull secrets are used"));
             names.truncate(MAX_SECRETS);
         }
         let keys: Vec<_> = names.iter().map(|name| ObjectKind::Secret.key(namespace, name)).collect();
-        for known in futures::future::join_all(keys.iter().map(|key| self.0.cache.look_up(key))).await {
-            match known {
-                Known::There(Object::Secret(config)) => {
-                    access.credentials.extend(config.credentials(repository));
-                    access.problems.extend_from_slice(config.problems());
-                }
-                Known::There(_) => {}
-                Known::Problem(problem) => access.problems.push(problem),
-            }
+        // Of a secret that was read, no more is kept for the others than what is of use.
+        let found = keys.iter().map(async |key| match self.0.cache.look_up(key).await {
+            Known::There(Object::Secret(config)) => (config.credentials(repository), config.problems().to_vec()),
+            Known::There(Object::ServiceAccount { .. }) => Default::default(),
+            Known::Problem(problem) => (Vec::new(), vec![problem]),
+        });
+        for (credentials, problems) in futures::future::join_all(found).await {
+            access.credentials.extend(credentials);
+            access.problems.extend(problems);
         }
         access
     }

@@ -4,6 +4,8 @@
 //! those of Kubernetes `pkg/credentialprovider` (`keyring.go`, `config.go`), so that what opens a repository here opens it on
 //! the node too. Credential helpers are not run.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -18,6 +20,11 @@ use super::text::{Foreign, glob_matches};
 pub const MAX_BYTES: usize = 64 << 10;
 /// Most entries that a config may have.
 pub const MAX_ENTRIES: usize = 256;
+/// Longest login that is used, user name and password together, and all that one config has for one repository, in bytes. Cloud
+/// registries give out tokens of up to 4 KiB, and few servers take a header of more than 8 KiB.
+pub const MAX_LOGIN: usize = 8 << 10;
+/// What an entry takes beside its texts.
+const ENTRY: usize = 256;
 
 /// A credential for one registry host, with the port where the host has one. It is never sent anywhere else.
 #[derive(Clone, Debug)]
@@ -44,13 +51,27 @@ pub enum Login {
     IdentityToken(SecretString),
 }
 
-/// A parsed docker config.
+impl Login {
+    /// Its length in bytes.
+    fn length(&self) -> usize {
+        match self {
+            Self::Basic { username, password } => username.len().saturating_add(password.expose_secret().len()),
+            Self::IdentityToken(token) => token.expose_secret().len(),
+        }
+    }
+}
+
+/// A parsed docker config. Clones share it.
 #[derive(Clone, Debug)]
-pub struct DockerConfig {
+pub struct DockerConfig(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
     source: String,
     /// Most specific first.
     entries: Vec<Entry>,
     problems: Vec<String>,
+    memory: usize,
 }
 
 /// Why a docker config can't be used.
@@ -92,22 +113,30 @@ impl DockerConfig {
         if auths.len() > MAX_ENTRIES {
             return Err(DockerConfigError::TooManyEntries { source_name, found: auths.len() });
         }
-        let mut config = Self { source: source_name, entries: Vec::new(), problems: Vec::new() };
+        let (mut entries, mut problems) = (Vec::new(), Vec::new());
         for (key, entry) in auths {
             match Entry::parse(&key, entry) {
-                Ok(entry) => config.entries.push(entry),
+                Ok(entry) => entries.push(entry),
                 Err(problem) => {
                     // Before an @ there may be a password.
                     let name = key.rsplit('@').next().unwrap_or_default();
-                    config.problems.push(format!("{source}: entry \"{}\" is ignored: it {problem}", Foreign(name)));
+                    problems.push(format!("{source}: entry \"{}\" is ignored: it {problem}", Foreign(name)));
                 }
             }
         }
-        config.entries.sort_by(|a, b| b.key.cmp(&a.key));
-        Ok(config)
+        entries.sort_by(|a, b| b.key.cmp(&a.key));
+        // The texts of the entries are no longer than the config.
+        let told = problems.iter().map(String::len).fold(bytes.len(), usize::saturating_add);
+        let memory = told.saturating_add(entries.len().saturating_add(problems.len()).saturating_mul(ENTRY));
+        Ok(Self(Arc::new(Parsed { source: source_name, entries, problems, memory })))
     }
 
-    /// The credentials for a repository, best match first, each bound to the repository's host.
+    /// How many bytes of memory it takes.
+    pub fn memory(&self) -> usize {
+        self.0.memory
+    }
+
+    /// The credentials for a repository, best match first, each bound to the repository's host: no more than [`MAX_LOGIN`] in all.
     pub fn credentials(&self, repository: &Repository) -> Vec<Credential> {
         let mut found = self.matching(|key| key.matches(repository), repository);
         if found.is_empty() && repository.host() == DEFAULT_HOST {
@@ -123,17 +152,22 @@ impl DockerConfig {
 
     /// Entries that can't be used and why, one line each, without any secret.
     pub fn problems(&self) -> &[String] {
-        &self.problems
+        &self.0.problems
     }
 
     fn matching(&self, fits: impl Fn(&Key) -> bool, repository: &Repository) -> Vec<Credential> {
-        let entries = self.entries.iter().filter(|entry| fits(&entry.key));
+        let entries = self.0.entries.iter().filter(|entry| fits(&entry.key));
+        let mut bytes = 0_usize;
         entries
             .flat_map(|entry| &entry.logins)
+            .take_while(|login| {
+                bytes = bytes.saturating_add(login.length());
+                bytes <= MAX_LOGIN
+            })
             .map(|login| Credential {
                 host: repository.host().to_owned(),
                 login: login.clone(),
-                source: self.source.clone(),
+                source: self.0.source.clone(),
             })
             .collect()
     }
@@ -180,6 +214,8 @@ impl Entry {
         let logins: Vec<_> = basic.into_iter().chain(identity_token.map(Login::IdentityToken)).collect();
         if logins.is_empty() {
             Err("has no auth, user name and password, or identitytoken")
+        } else if logins.iter().any(|login| login.length() > MAX_LOGIN) {
+            Err("has a login of more than 8 KiB")
         } else {
             Ok(Self { key, logins })
         }

@@ -190,9 +190,13 @@ fn ask(replica: &Replica, image: &str) -> Answer {
 
 /// Whether the API server would create a pod with this image.
 fn create(image: &str) -> bool {
+    try_create(image).is_ok()
+}
+
+fn try_create(image: &str) -> Result<String, String> {
     let mut pod = pod(&[("web", image)]);
     pod["metadata"]["namespace"] = "apps".into();
-    kubectl_with(&["create", "--dry-run=server", "-f", "-"], &pod.to_string()).is_ok()
+    kubectl_with(&["create", "--dry-run=server", "-f", "-"], &pod.to_string())
 }
 
 /// Runs lines of bash that know the functions of tests/cluster/env.sh.
@@ -308,9 +312,13 @@ fn cfg_15_a_webhook_that_is_removed_again_and_again_is_put_back_within_two_secon
     let longest = open.iter().max().unwrap();
     eprintln!("removed {} times in 30 s: open for {longest:?} at most", open.len());
     assert!(open.len() >= 10 && *longest <= Duration::from_secs(2), "{open:?}");
+    // A list that was emptied does not say by whom.
+    let soften = r#"[{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]"#;
+    kubectl(&["patch", "validatingwebhookconfiguration", "sealgate", "--type=json", "-p", soften]).unwrap();
+    until("it fails closed again", || closed().contains(&"validate.pods.sealgate.dev".to_owned()));
     let named = |replica: &Replica| {
         let log = kubectl(&["logs", "-n", "sealgate", &replica.name]).unwrap();
-        log.lines().any(|line| line.contains("changed by somebody else") && line.contains("kubectl"))
+        log.lines().any(|line| line.contains("changed by somebody else") && line.contains("kubectl-patch"))
     };
     assert!(world.replicas.iter().any(named), "the log names the client that did it");
 }
@@ -356,14 +364,14 @@ fn expired() -> Value {
 }
 
 /// Asks for pods through the API server while something is done to the Secret, and for as long afterwards; how many failed.
-fn created(world: &World, patch: &Value) -> (usize, usize) {
+fn created(world: &World, patch: &Value) -> (usize, Vec<String>) {
     let secret = ["patch", "secret", "sealgate-tls", "-n", "sealgate", "--type=merge", "-p"];
     kubectl(&[&secret[..], &[&patch.to_string()]].concat()).unwrap();
-    let (mut asked, mut failed) = (0, 0);
+    let (mut asked, mut failed) = (0, Vec::new());
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(15) {
         asked += 1;
-        failed += usize::from(!create(&world.signed));
+        failed.extend(try_create(&world.signed).err());
     }
     (asked, failed)
 }
@@ -373,8 +381,8 @@ fn flt_46_an_expired_certificate_in_the_secret_fails_no_review_and_is_replaced()
     let world = World::new();
     let expired = expired();
     let (asked, failed) = created(&world, &json!({"data": expired}));
-    eprintln!("an expired certificate in the Secret: {failed} of {asked} creates failed");
-    assert!(asked > 20 && failed == 0, "{failed} of {asked}");
+    eprintln!("an expired certificate in the Secret: {} of {asked} creates failed", failed.len());
+    assert!(asked > 20 && failed.is_empty(), "{failed:?}");
     let now =
         kubectl(&["get", "secret", "sealgate-tls", "-n", "sealgate", "-o", "jsonpath={.data.tls\\.crt}"]).unwrap();
     assert!(!now.is_empty() && expired["tls.crt"] != now, "the leader has written another");

@@ -238,16 +238,16 @@ fn values_that_could_not_have_their_effect_are_refused_in_words() {
             "set the value trustedRootCache",
             "{trustedRootCache: {emptyDir: {}}, config: {trustedRoots: {graceHours: 0}}}",
         ),
-        ("resources: {limits: {memory: 191Mi}}", "must be at least 192 MiB", "resources: {limits: {memory: 0.19Gi}}"),
+        ("resources: {limits: {memory: 223Mi}}", "must be at least 224 MiB", "resources: {limits: {memory: 0.22Gi}}"),
         (
             "config: {limits: {bodyBudgetBytes: 33554433}}",
-            "must be at least 192 MiB",
+            "must be at least 224 MiB",
             "config: {limits: {bodyBudgetBytes: 33554432}}",
         ),
         (
             "resources: {limits: {memory: plenty}}",
             "is not a quantity of memory",
-            "resources: {limits: {memory: 201326592}}",
+            "resources: {limits: {memory: 234881024}}",
         ),
         ("webhookPort: 8080", "must differ", "webhookPort: 8081"),
         (

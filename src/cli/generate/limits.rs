@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::cluster::{namespaces, pull_secrets};
+use crate::domain::docker_config;
 use crate::policy::condition::limits as conditions;
 use crate::registry;
 use crate::server::limits as server;
@@ -20,8 +21,7 @@ const MEMORY: &str = "\n## Memory\n\nWhat each kind of use may hold at once, all
                       the chart. Settings that allow more need as much more memory: `limits.maxConnections`, \
                       `limits.bodyBudgetBytes`, `limits.attestationBytes`.\n\n| what | at most |\n|---|---|\n";
 
-const NOT_COUNTED: &str = "\nNot in it, because their number has a limit and their size is up to others: pull secrets much \
-                           larger than usual, and policies by the thousand. Of registries without TLS up to 400 KiB are read \
+const NOT_COUNTED: &str = "\nNot in it: policies by the thousand. Of registries without TLS up to 400 KiB are read \
                            ahead, in place of 48 KiB.\n";
 
 /// What the process has at rest that the kernel can't read again from a file: 4 MiB, and 6 MiB for some hundred policies.
@@ -30,6 +30,8 @@ const AT_REST: usize = 10 << 20;
 const REMEMBERED: usize = 512;
 /// What is kept of a peer.
 const PEER: usize = 64;
+/// What the answer of the API server takes at most, as text and as an object: etcd keeps 1.5 MiB.
+const SECRET_READ: usize = 3 << 20;
 /// What the HTTP client reads ahead of an answer that comes by TLS: a record of it (16 KiB) and its own buffer, which is twice as large.
 const READ_AHEAD: usize = 48 << 10;
 /// The copies of TUF metadata that its library makes before it looks at a signature.
@@ -124,6 +126,7 @@ fn reviews() -> Vec<Row> {
 
 fn registries() -> Vec<Row> {
     let registry::Settings { limits, timeouts, .. } = registry::Settings::default();
+    let secrets = pull_secrets::Limits::default();
     let pages = format!("{}, {} pages", length(limits.referrers_page_bytes), limits.referrers_pages);
     vec![
         ("a manifest or an index", length(limits.manifest_bytes), "`REGISTRY_LIMIT`"),
@@ -137,6 +140,19 @@ fn registries() -> Vec<Row> {
             format!("{}; {}", length(limits.token_answer_bytes), bytes(limits.token_bytes)),
             "`REGISTRY_PROTOCOL`",
         ),
+        (
+            "pull secrets of one pod or service account",
+            pull_secrets::MAX_SECRETS.to_string(),
+            "the others are not used",
+        ),
+        ("a docker config", bytes(docker_config::MAX_BYTES), "it is not used"),
+        ("logins of one config for one repository", bytes(docker_config::MAX_LOGIN), "the others are not used"),
+        (
+            "memory of the pull secrets that are kept; of one namespace",
+            format!("{}; {}", bytes(secrets.bytes), bytes(secrets.bytes_per_namespace)),
+            "what was not used for longest is read again",
+        ),
+        ("pull secrets and service accounts that are read at once", secrets.reads.to_string(), "they wait"),
         (
             "lists of signatures above 16 KiB in memory, of all images",
             bytes(kibibytes(limits.lists.all)),
@@ -178,8 +194,8 @@ fn lines() -> Vec<Row> {
 fn memory() -> Vec<(&'static str, usize)> {
     let registry = registry::Limits::default();
     let images = number(registry.images.all);
-    let remembered =
-        [registry::REMEMBERED_LOGINS, namespaces::Limits::default().entries, pull_secrets::Limits::default().entries];
+    let secrets = pull_secrets::Limits::default();
+    let remembered = [registry::REMEMBERED_LOGINS, namespaces::Limits::default().entries, secrets.entries];
     let remembered = remembered.iter().fold(0_usize, |sum, count| sum.saturating_add(count.saturating_mul(REMEMBERED)));
     let remembered = remembered.saturating_add(server::PEERS.saturating_mul(PEER));
     vec![
@@ -188,6 +204,12 @@ fn memory() -> Vec<(&'static str, usize)> {
         ("connections to the admin port", server::ADMIN_CONNECTIONS.saturating_mul(server::ADMIN_CONNECTION_BYTES)),
         ("reviews that are being read", server::REVIEWS_BYTES),
         ("what registries send, until it is judged", kibibytes(registry.bodies.all)),
+        (
+            "logins that pods bring",
+            images.saturating_mul(pull_secrets::MAX_SECRETS).saturating_mul(docker_config::MAX_LOGIN),
+        ),
+        ("pull secrets and service accounts that are kept", secrets.bytes),
+        ("those that are being read", secrets.reads.saturating_mul(SECRET_READ)),
         ("the small parts of it that need no room", small_bodies(&registry)),
         ("what is read ahead of it", number(registry.requests.all).saturating_mul(READ_AHEAD)),
         ("long lists of signatures, until what they list is judged", kibibytes(registry.lists.all)),

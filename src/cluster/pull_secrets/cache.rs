@@ -6,13 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::source::{Fault, Key, Object, Source};
-
-/// How many objects are refreshed at once.
-const CONCURRENCY: usize = 8;
 
 /// Bounds of the memory and of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +18,12 @@ pub struct Limits {
     pub entries: usize,
     /// Of these, objects of one namespace: what its pods name pushes out none of another.
     pub entries_per_namespace: usize,
+    /// Memory of the content of all, in bytes.
+    pub bytes: usize,
+    /// Of it, that of objects of one namespace.
+    pub bytes_per_namespace: usize,
+    /// Objects that are read at once.
+    pub reads: usize,
     /// How long one read may take.
     pub read: Duration,
     /// How long an answer without credentials holds before it is asked for again.
@@ -36,6 +39,9 @@ impl Default for Limits {
         Self {
             entries: 4096,
             entries_per_namespace: 256,
+            bytes: 4 << 20,
+            bytes_per_namespace: 512 << 10,
+            reads: 4,
             read: Duration::from_millis(1500),
             negative: Duration::from_secs(3),
             refresh: Duration::from_secs(30),
@@ -59,6 +65,7 @@ pub(super) struct Cache<S> {
     source: S,
     limits: Limits,
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    reads: Semaphore,
     /// Spreads the refreshes, differently in each replica.
     spread: RandomState,
 }
@@ -80,11 +87,14 @@ struct Content {
 struct Times {
     used: Instant,
     refreshed: Instant,
+    /// Bytes of the content.
+    memory: usize,
 }
 
 impl<S: Source> Cache<S> {
     pub(super) fn new(source: S, limits: Limits) -> Self {
-        Self { source, limits, slots: Mutex::default(), spread: RandomState::new() }
+        let reads = Semaphore::new(limits.reads);
+        Self { source, limits, slots: Mutex::default(), reads, spread: RandomState::new() }
     }
 
     /// From memory; from the source at first sight, and again when the last answer was negative and is not fresh.
@@ -107,20 +117,29 @@ impl<S: Source> Cache<S> {
             Err(Fault::Definite(problem) | Fault::Unavailable(problem)) => Known::Problem(problem),
         };
         *content = Some(Content { known: known.clone(), read: Instant::now() });
+        drop(content);
+        self.note_memory(key, &slot, &known);
         known
+    }
+
+    /// The memory of all that is kept.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        memory(&self.slots(), None)
     }
 
     /// Reads again what is in use and due, and forgets what is not in use. What can't be read now stays as it was; what
     /// is gone is gone. A negative answer is not refreshed: whoever needs it asks again.
     pub(super) async fn refresh(&self, now: Instant) {
         futures::stream::iter(self.due(now))
-            .for_each_concurrent(CONCURRENCY, |(key, slot)| async move {
+            .for_each_concurrent(self.limits.reads, |(key, slot)| async move {
                 let known = match self.read(&key).await {
                     Ok(object) => Known::There(object),
                     Err(Fault::Definite(problem)) => Known::Problem(problem),
                     Err(Fault::Unavailable(_)) => return,
                 };
-                *slot.content.lock().await = Some(Content { known, read: Instant::now() });
+                *slot.content.lock().await = Some(Content { known: known.clone(), read: Instant::now() });
+                self.note_memory(&key, &slot, &known);
             })
             .await;
     }
@@ -148,8 +167,12 @@ impl<S: Source> Cache<S> {
     }
 
     async fn read(&self, key: &Key) -> Result<Object, Fault> {
-        let late = || Fault::Unavailable(late(key));
-        timeout(self.limits.read, self.source.read(key)).await.unwrap_or_else(|_| Err(late()))
+        let read = async {
+            // An error would say that the semaphore is closed, which it never is.
+            let _turn = self.reads.acquire().await.ok();
+            self.source.read(key).await
+        };
+        timeout(self.limits.read, read).await.unwrap_or_else(|_| Err(Fault::Unavailable(late(key))))
     }
 
     /// The slot of an object; where there is no place for it, another one goes.
@@ -170,10 +193,27 @@ impl<S: Source> Cache<S> {
         if let Some(victim) = victim {
             slots.remove(&victim);
         }
-        let times = Mutex::new(Times { used: now, refreshed: now });
+        let times = Mutex::new(Times { used: now, refreshed: now, memory: 0 });
         let slot = Arc::new(Slot { content: AsyncMutex::default(), times });
         slots.insert(key.clone(), slot.clone());
         slot
+    }
+
+    /// Notes what the content of a slot takes. Where that is too much, others go, and this one if it takes too much alone.
+    fn note_memory(&self, key: &Key, slot: &Slot, known: &Known) {
+        let mut slots = self.slots();
+        slot.set_times(|times| times.memory = if let Known::There(object) = known { object.memory() } else { 0 });
+        for (namespace, limit) in
+            [(Some(key.namespace.as_str()), self.limits.bytes_per_namespace), (None, self.limits.bytes)]
+        {
+            while memory(&slots, namespace) > limit {
+                let held = of(&slots, namespace).filter(|(_, slot)| slot.times().memory > 0);
+                let Some(victim) = held.min_by_key(|(_, slot)| slot.times().used).map(|(key, _)| key.clone()) else {
+                    break;
+                };
+                slots.remove(&victim);
+            }
+        }
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<Key, Arc<Slot>>> {
@@ -181,11 +221,24 @@ impl<S: Source> Cache<S> {
     }
 }
 
+/// The slots of one namespace or all.
+fn of<'a>(
+    slots: &'a HashMap<Key, Arc<Slot>>,
+    namespace: Option<&'a str>,
+) -> impl Iterator<Item = (&'a Key, &'a Arc<Slot>)> {
+    slots.iter().filter(move |(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace))
+}
+
+/// The memory of their content.
+fn memory(slots: &HashMap<Key, Arc<Slot>>, namespace: Option<&str>) -> usize {
+    of(slots, namespace).fold(0, |bytes: usize, (_, slot)| bytes.saturating_add(slot.times().memory))
+}
+
 /// The object that is missed least, of one namespace or of all: one without credentials, then that which was not used for
 /// longest.
 fn last(slots: &HashMap<Key, Arc<Slot>>, namespace: Option<&str>) -> Option<Key> {
-    let candidates = slots.iter().filter(|(key, _)| namespace.is_none_or(|namespace| key.namespace == namespace));
-    candidates.min_by_key(|(_, slot)| (!slot.is_negative(), slot.times().used)).map(|(key, _)| key.clone())
+    let missed = |slot: &Slot| (!slot.is_negative(), slot.times().used);
+    of(slots, namespace).min_by_key(|(_, slot)| missed(slot)).map(|(key, _)| key.clone())
 }
 
 impl Slot {

@@ -4,11 +4,18 @@ use std::fmt;
 use std::future::Future;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{LocalObjectReference, Secret, ServiceAccount};
 use kube::{Api, Client};
 
 use crate::domain::DockerConfig;
 use crate::domain::text::Foreign;
+
+use super::MAX_SECRETS;
+
+/// Longest name of an object.
+const MAX_NAME: usize = 253;
+/// What a name takes beside its text.
+const NAME: usize = 48;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +54,7 @@ impl Key {
 
 fn is_object_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    !name.is_empty() && name.len() <= 253 && name.chars().all(allowed) && !name.split('.').any(str::is_empty)
+    !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(allowed) && !name.split('.').any(str::is_empty)
 }
 
 /// As messages name it: `secret shop/regcred`.
@@ -71,6 +78,18 @@ pub enum Object {
         /// `imagePullSecrets`.
         image_pull_secrets: Vec<String>,
     },
+}
+
+impl Object {
+    /// How many bytes of memory it takes.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Secret(config) => config.memory(),
+            Self::ServiceAccount { image_pull_secrets } => image_pull_secrets
+                .iter()
+                .fold(0, |bytes: usize, name| bytes.saturating_add(name.len()).saturating_add(NAME)),
+        }
+    }
 }
 
 /// Why nothing was read, with the object's name.
@@ -117,11 +136,16 @@ impl Source for ClusterSource {
                 let api = Api::<ServiceAccount>::namespaced(self.0.clone(), &key.namespace);
                 let account = api.get(&key.name).await.map_err(|problem| fault(key, &problem))?;
                 let image_pull_secrets = account.image_pull_secrets.unwrap_or_default();
-                let names = image_pull_secrets.into_iter().map(|secret| secret.name);
-                Ok(Object::ServiceAccount { image_pull_secrets: names.filter(|name| !name.is_empty()).collect() })
+                Ok(Object::ServiceAccount { image_pull_secrets: first(image_pull_secrets) })
             }
         }
     }
+}
+
+/// The names that are of use, and one more where there are more. A longer name is that of no object.
+pub(super) fn first(references: Vec<LocalObjectReference>) -> Vec<String> {
+    let names = references.into_iter().map(|secret| secret.name);
+    names.filter(|name| !name.is_empty() && name.len() <= MAX_NAME).take(MAX_SECRETS.saturating_add(1)).collect()
 }
 
 /// The docker config in a secret, by its type, as the kubelet reads it.

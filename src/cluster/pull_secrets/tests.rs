@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
+use super::cache::Cache;
 use super::source::{Key, docker_config};
 use super::*;
 use crate::domain::{DockerConfig, ImageReference};
@@ -171,7 +172,7 @@ async fn only_so_many_secrets_of_one_pod_are_read() {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let access = access(&keychain, &context(&names)).await;
     assert_eq!(fake.reads(), MAX_SECRETS);
-    assert_eq!(access.problems[0], "only the first 16 of 100 pull secrets are used");
+    assert_eq!(access.problems[0], "only the first 16 pull secrets are used");
 }
 
 #[tokio::test]
@@ -300,4 +301,68 @@ fn both_types_of_docker_config_are_read_and_no_other() {
     let garbage = problem(&make("kubernetes.io/dockercfg", ".dockercfg", "[]"));
     assert!(garbage.starts_with("secret shop/regcred: "), "{garbage}");
     assert_eq!(garbage.matches("regcred").count(), 1, "{garbage}");
+}
+
+/// A secret of 60 KiB.
+fn large(key: &Key) -> Object {
+    let long = "x".repeat(7 << 10);
+    let entries: Vec<_> = (0..8).map(|n| format!(r#""r{n}.example":{{"username":"u","password":"{long}"}}"#)).collect();
+    let json = format!(r#"{{"auths":{{{}}}}}"#, entries.join(","));
+    Object::Secret(DockerConfig::parse(json.as_bytes(), &key.to_string()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn dos_21_large_secrets_of_one_namespace_push_out_their_own_and_none_of_another() {
+    let fake = Arc::new(Fake::default());
+    let cache = Cache::new(fake.clone(), Limits::default());
+    let other = ObjectKind::Secret.key("bank", "regcred");
+    fake.set(&other, Ok(credentials("other")));
+    cache.look_up(&other).await;
+    let keys: Vec<_> = (0..100).map(|n| secret(&format!("large-{n}"))).collect();
+    for key in &keys {
+        fake.set(key, Ok(large(key)));
+        assert!(matches!(cache.look_up(key).await, Known::There(_)), "what is not kept counts all the same");
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    let limits = Limits::default();
+    assert!(cache.memory() <= limits.bytes_per_namespace + (1 << 10), "{}", cache.memory());
+    let reads = fake.reads();
+    cache.look_up(&other).await;
+    cache.look_up(keys.last().unwrap()).await;
+    assert_eq!(fake.reads(), reads, "both are still there");
+    cache.look_up(&keys[0]).await;
+    assert_eq!(fake.reads(), reads + 1, "the oldest is not");
+
+    for namespace in 0..20 {
+        for n in 0..8 {
+            let key = ObjectKind::Secret.key(&format!("tenant-{namespace}"), &format!("large-{n}"));
+            fake.set(&key, Ok(large(&key)));
+            cache.look_up(&key).await;
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+    }
+    assert!(cache.memory() <= limits.bytes, "{}", cache.memory());
+}
+
+#[test]
+fn dos_21_of_a_service_account_no_more_names_are_kept_than_are_used() {
+    use k8s_openapi::api::core::v1::LocalObjectReference;
+
+    let named =
+        |names: Vec<String>| source::first(names.into_iter().map(|name| LocalObjectReference { name }).collect());
+    assert_eq!(named((0..50_000).map(|n| format!("secret-{n}")).collect()).len(), MAX_SECRETS + 1);
+    assert_eq!(named(vec!["x".repeat(254), String::new(), "regcred".into()]), ["regcred"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dos_21_objects_are_read_a_few_at_a_time() {
+    let fake = Arc::new(Fake::default());
+    let keychain = keychain(&fake);
+    let names: Vec<_> = (0..16).map(|n| format!("regcred-{n}")).collect();
+    for name in &names {
+        fake.set(&secret(name), Ok(credentials(name)));
+    }
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    assert_eq!(access(&keychain, &context(&names)).await.credentials.len(), 16);
+    assert_eq!(fake.most.load(Ordering::SeqCst), Limits::default().reads);
 }

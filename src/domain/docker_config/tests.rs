@@ -3,6 +3,7 @@
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::*;
+use crate::domain::ImageReference;
 
 fn auth(login: &str) -> String {
     STANDARD.encode(login)
@@ -206,7 +207,7 @@ fn net_14_size_and_number_of_entries_are_bounded() {
         let entries: Vec<_> = (0..n).map(|i| format!(r#""h{i}.example":{{"username":"u","password":"p"}}"#)).collect();
         format!(r#"{{"auths":{{{}}}}}"#, entries.join(","))
     };
-    let of = |text: &str| DockerConfig::parse(text.as_bytes(), "s").map(|config| config.entries.len());
+    let of = |text: &str| DockerConfig::parse(text.as_bytes(), "s").map(|config| config.0.entries.len());
     assert_eq!(of(&entries(256)), Ok(256));
     assert_eq!(of(&entries(257)), Err(DockerConfigError::TooManyEntries { source_name: "s".into(), found: 257 }));
     assert!(matches!(of(&entries(10_000)), Err(DockerConfigError::TooLarge { .. })));
@@ -230,4 +231,30 @@ fn net_14_what_is_no_docker_config_is_refused_without_repeating_it() {
     assert!(DockerConfig::parse(&[0xff, 0xfe], "s").is_err());
     assert!(DockerConfig::parse("[".repeat(60_000).as_bytes(), "s").is_err());
     assert!(DockerConfig::parse(b"{}", "s").is_ok());
+}
+
+#[test]
+fn dos_21_long_logins_are_left_out_and_one_repository_has_no_more_than_its_part() {
+    let repository = ImageReference::parse("registry.example/acme/app").unwrap();
+    let logins = |entries: &[(&str, usize)]| {
+        let entry = |(key, length): &(&str, usize)| {
+            format!(r#""{key}":{{"username":"u","password":"{}"}}"#, "p".repeat(*length))
+        };
+        let entries: Vec<_> = entries.iter().map(entry).collect();
+        let json = format!(r#"{{"auths":{{{}}}}}"#, entries.join(","));
+        let config = DockerConfig::parse(json.as_bytes(), "secret shop/regcred").unwrap();
+        assert!(config.memory() >= json.len());
+        (config.credentials(repository.repository()).len(), config.problems().to_vec())
+    };
+    let (found, problems) = logins(&[("registry.example", MAX_LOGIN)]);
+    assert_eq!((found, problems.len()), (0, 1));
+    assert!(problems[0].contains("has a login of more than 8 KiB"), "{problems:?}");
+    assert_eq!(logins(&[("registry.example", MAX_LOGIN - 1)]), (1, Vec::new()));
+    let four = [
+        ("registry.example/acme/app", 3 << 10),
+        ("registry.example/acme", 3 << 10),
+        ("registry.example", 3 << 10),
+        ("*.example", 9),
+    ];
+    assert_eq!(logins(&four), (2, Vec::new()), "the best matches alone");
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -77,9 +77,18 @@ struct Generation {
     waiting_for: watch::Sender<HashSet<usize>>,
 }
 
-/// Ends the server's thread when it is dropped.
+/// Ends the server's thread when it is dropped, and waits for that.
 pub struct Background {
-    _stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // Whether it panicked does not matter any more.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 pub(super) fn start(
@@ -102,7 +111,7 @@ pub(super) fn start(
 /// Runs a server on a thread and a runtime of its own.
 pub fn in_background<F: Future<Output = ()>>(server: impl FnOnce() -> F + Send + 'static) -> Background {
     let (stop, stopped) = oneshot::channel();
-    thread::spawn(move || {
+    let thread = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             tokio::select! {
@@ -111,7 +120,7 @@ pub fn in_background<F: Future<Output = ()>>(server: impl FnOnce() -> F + Send +
             }
         });
     });
-    Background { _stop: stop }
+    Background { stop: Some(stop), thread: Some(thread) }
 }
 
 async fn connection(shared: Arc<Shared>, stream: TcpStream, tls: Option<TlsAcceptor>, address: SocketAddr) {
