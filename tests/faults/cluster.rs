@@ -1,8 +1,10 @@
 //! Faults of a whole cluster: a release with two replicas on a node of its own, which `make faults` starts. The tests run in the
 //! network namespace of the node, as root, and leave the release as they found it.
 
+mod repairs;
+mod watches;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::builders::{Review, pod};
@@ -71,12 +71,12 @@ impl World {
         let node: Ipv4Addr = node.parse().unwrap();
         let registry = TestRegistry::builder().address(SocketAddr::from((node, REGISTRY_PORT))).start();
         let key = SigningKey::new();
+        until("two replicas are ready", || replicas().len() == 2);
         let signed = registry.push_image("acme/app", "v1");
         sign(&registry, &signed, &key);
         let unsigned = registry.push_image("acme/unsigned", "v1");
         let (signed, unsigned) = (signed.by_digest(), unsigned.by_digest());
         let world = Self { node, _registry: registry, key, signed, unsigned, replicas: replicas() };
-        assert_eq!(world.replicas.len(), 2, "{:?}", world.replicas);
         world.trust(&world.key);
         until("both replicas know the policy", || world.is_enforced());
         until("the API server asks them", || !create(&world.unsigned) && create(&world.signed));
@@ -220,197 +220,4 @@ fn within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Durat
 #[track_caller]
 fn until(what: &str, holds: impl FnMut() -> bool) {
     within(PATIENCE, what, holds);
-}
-
-/// The names of the webhooks in force with the policy `Fail`.
-fn closed() -> Vec<String> {
-    let path = "-o=jsonpath={.webhooks[?(@.failurePolicy==\"Fail\")].name}";
-    let names = kubectl(&["get", "validatingwebhookconfiguration", "sealgate", path]);
-    names.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
-}
-
-#[test]
-fn flt_44_after_an_outage_of_the_api_server_a_revoked_key_is_refused_within_ten_seconds() {
-    let world = World::new();
-    let ((away, back, changed), samples) = world.watched(|| {
-        bash("stop apiserver");
-        let away = Instant::now();
-        thread::sleep(Duration::from_mins(1));
-        let back = Instant::now();
-        bash("restart apiserver; wait_for kubectl get --raw /readyz");
-        world.trust(&SigningKey::new());
-        let changed = Instant::now();
-        thread::sleep(LIMIT + Duration::from_secs(3));
-        (away, back, changed)
-    });
-    for ((replica, image), samples) in &samples {
-        let during: Vec<_> = samples.iter().filter(|sample| away < sample.at && sample.at < back).collect();
-        let right = |sample: &&Sample| (sample.answer == Answer::Allowed) == (*image == world.signed);
-        assert!(during.len() > 100 && during.iter().all(right), "{replica} answers all the while: {during:?}");
-    }
-    world.revoked("API server away for 60 s", &samples, changed);
-}
-
-/// From now on not one packet of the connections between these pods and the API server arrives; new ones are not affected.
-struct Silence;
-
-impl Silence {
-    fn of(replicas: &[Replica]) -> Self {
-        let sockets = run(Command::new("ss").args(["-Htn", "state", "established", "( sport = :6443 )"]), "").unwrap();
-        let peers: Vec<_> = sockets.lines().filter_map(|line| line.split_whitespace().next_back()).collect();
-        let mut rules = String::from(
-            "table inet silence {\n chain from { type filter hook prerouting priority raw; }\n \
-             chain to { type filter hook output priority raw; }\n}\n",
-        );
-        let mut connections = 0;
-        for peer in peers {
-            let (address, port) = peer.rsplit_once(':').unwrap();
-            let address = address.trim_start_matches("[::ffff:").trim_end_matches(']');
-            if replicas.iter().any(|replica| replica.address == address) {
-                writeln!(rules, "add rule inet silence from ip saddr {address} tcp sport {port} drop").unwrap();
-                writeln!(rules, "add rule inet silence to ip daddr {address} tcp dport {port} drop").unwrap();
-                connections += 1;
-            }
-        }
-        assert!(connections >= replicas.len(), "{connections} connections: {sockets}");
-        run(Command::new("nft").args(["-f", "-"]), &rules).unwrap();
-        eprintln!("{connections} connections are silent");
-        Self
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        let _ = run(Command::new("nft").args(["delete", "table", "inet", "silence"]), "");
-    }
-}
-
-#[test]
-fn flt_45_when_connections_fall_silent_a_revoked_key_is_refused_within_ten_seconds() {
-    let world = World::new();
-    let (changed, samples) = world.watched(|| {
-        let _silence = Silence::of(&world.replicas);
-        world.trust(&SigningKey::new());
-        let changed = Instant::now();
-        thread::sleep(LIMIT + Duration::from_secs(3));
-        changed
-    });
-    world.revoked("connections silently cut", &samples, changed);
-}
-
-#[test]
-fn cfg_15_a_webhook_that_is_removed_again_and_again_is_put_back_within_two_seconds() {
-    let world = World::new();
-    until("the gate fails closed", || closed().contains(&"validate.pods.sealgate.dev".to_owned()));
-    let remove = r#"[{"op": "replace", "path": "/webhooks", "value": []}]"#;
-    let mut open = Vec::new();
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(30) {
-        kubectl(&["patch", "validatingwebhookconfiguration", "sealgate", "--type=json", "-p", remove]).unwrap();
-        open.push(within(PATIENCE, "the webhook is back", || !closed().is_empty()));
-    }
-    let longest = open.iter().max().unwrap();
-    eprintln!("removed {} times in 30 s: open for {longest:?} at most", open.len());
-    assert!(open.len() >= 10 && *longest <= Duration::from_secs(2), "{open:?}");
-    // A list that was emptied does not say by whom.
-    let soften = r#"[{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]"#;
-    kubectl(&["patch", "validatingwebhookconfiguration", "sealgate", "--type=json", "-p", soften]).unwrap();
-    until("it fails closed again", || closed().contains(&"validate.pods.sealgate.dev".to_owned()));
-    let named = |replica: &Replica| {
-        let log = kubectl(&["logs", "-n", "sealgate", &replica.name]).unwrap();
-        log.lines().any(|line| line.contains("changed by somebody else") && line.contains("kubectl-patch"))
-    };
-    assert!(world.replicas.iter().any(named), "the log names the client that did it");
-}
-
-#[test]
-fn cfg_17_a_stranger_who_takes_the_lease_for_ever_leads_for_seconds() {
-    let world = World::new();
-    let lease = json!({"spec": {
-        "holderIdentity": "stranger", "leaseDurationSeconds": i32::MAX, "renewTime": "2099-01-01T00:00:00.000000Z",
-    }});
-    kubectl(&["patch", "lease", "sealgate", "-n", "sealgate", "--type=merge", "-p", &lease.to_string()]).unwrap();
-    let remove = r#"[{"op": "replace", "path": "/webhooks", "value": []}]"#;
-    // The leader of before may still repair, until it sees that it leads no more.
-    thread::sleep(Duration::from_secs(5));
-    kubectl(&["patch", "validatingwebhookconfiguration", "sealgate", "--type=json", "-p", remove]).unwrap();
-    let open = within(PATIENCE, "somebody leads and repairs", || !closed().is_empty());
-    eprintln!("a stranger held the lease: repaired after {:.1} s", open.as_secs_f64());
-    assert!(open < Duration::from_secs(20), "{open:?}");
-    let holder =
-        kubectl(&["get", "lease", "sealgate", "-n", "sealgate", "-o", "jsonpath={.spec.holderIdentity}"]).unwrap();
-    assert!(world.replicas.iter().any(|replica| holder.contains(&replica.name)), "{holder}");
-}
-
-/// The keys of the certificate's Secret with values of a CA and a server that have expired.
-fn expired() -> Value {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-
-    let past = |names: &[&str]| {
-        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 2, 1));
-        params
-    };
-    let mut authority = past(&[]);
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = past(&["sealgate.sealgate.svc"]).signed_by(&key, &ca).unwrap();
-    let encoded = |text: String| Value::from(STANDARD.encode(text));
-    json!({
-        "ca.crt": encoded(ca.pem()), "ca.key": encoded(ca.key().serialize_pem()),
-        "tls.crt": encoded(certificate.pem()), "tls.key": encoded(key.serialize_pem()),
-    })
-}
-
-/// Asks for pods through the API server while something is done to the Secret, and for as long afterwards; how many failed.
-fn created(world: &World, patch: &Value) -> (usize, Vec<String>) {
-    let secret = ["patch", "secret", "sealgate-tls", "-n", "sealgate", "--type=merge", "-p"];
-    kubectl(&[&secret[..], &[&patch.to_string()]].concat()).unwrap();
-    let (mut asked, mut failed) = (0, Vec::new());
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(15) {
-        asked += 1;
-        failed.extend(try_create(&world.signed).err());
-    }
-    (asked, failed)
-}
-
-#[test]
-fn flt_46_an_expired_certificate_in_the_secret_fails_no_review_and_is_replaced() {
-    let world = World::new();
-    let expired = expired();
-    let (asked, failed) = created(&world, &json!({"data": expired}));
-    eprintln!("an expired certificate in the Secret: {} of {asked} creates failed", failed.len());
-    assert!(asked > 20 && failed.is_empty(), "{failed:?}");
-    let now =
-        kubectl(&["get", "secret", "sealgate-tls", "-n", "sealgate", "-o", "jsonpath={.data.tls\\.crt}"]).unwrap();
-    assert!(!now.is_empty() && expired["tls.crt"] != now, "the leader has written another");
-    assert!(!create(&world.unsigned));
-}
-
-#[test]
-fn flt_44_policies_that_come_back_with_their_definition_are_in_force_within_ten_seconds() {
-    let world = World::new();
-    let definition = "crd/clustersignaturepolicies.sealgate.dev";
-    let saved = kubectl(&["get", definition, "-o", "json"]).unwrap();
-    let mut saved: Value = serde_json::from_str(&saved).unwrap();
-    saved.as_object_mut().unwrap().remove("status");
-    for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"] {
-        saved["metadata"].as_object_mut().unwrap().remove(field);
-    }
-    kubectl(&["delete", definition, "--timeout=30s"]).unwrap();
-    until("the replicas have seen that all policies are gone", || {
-        world.replicas.iter().all(|replica| ask(replica, &world.unsigned) == Answer::Allowed)
-    });
-    // Longer than the first pauses of any back-off.
-    thread::sleep(Duration::from_secs(20));
-    kubectl_with(&["create", "-f", "-"], &saved.to_string()).unwrap();
-    kubectl(&["wait", "--for=condition=Established", definition, "--timeout=30s"]).unwrap();
-    world.trust(&world.key);
-    let enforced = within(PATIENCE, "both replicas enforce it", || world.is_enforced());
-    let closed = within(PATIENCE, "the API server refuses", || !create(&world.unsigned));
-    eprintln!("definition gone and back: in force after {enforced:?}, through the API server {closed:?} later");
-    assert!(enforced <= LIMIT && closed <= LIMIT);
-    kubectl(&["wait", "--for=condition=Ready", "csigpol/ci", "--timeout=10s"]).unwrap();
 }
