@@ -14,16 +14,20 @@
 //! | [`pull_secrets`] | the pull credentials that the kubelet would use |
 //! | [`certificates`] | the webhook's own certificate authority, in a Secret |
 //! | [`webhooks`] | the webhook configurations, rendered from the kind table |
+//! | [`creation`] | one object of a given name, where it was deleted |
 //! | [`removal`] | opening the gate before an uninstall |
 
 pub mod certificates;
 pub mod client;
 mod collection;
+pub mod creation;
 pub mod namespaces;
 pub mod policies;
 pub mod pull_secrets;
 pub mod removal;
 pub mod roots;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub mod watches;
 pub mod webhooks;
 

@@ -1,4 +1,4 @@
-//! Makes and renews the certificate in the chart's Secret.
+//! Makes and renews the certificate in the chart's Secret, and that Secret where it was deleted.
 
 use std::time::Duration;
 
@@ -8,7 +8,9 @@ use kube::Api;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::cluster::certificates::{Action, explain, load, plan, service_names, store};
+use crate::cluster::certificates::{Action, Material, explain, load, plan, service_names, store};
+use crate::cluster::client::{REQUEST_TIMEOUT, RequestError, request};
+use crate::cluster::creation::create_empty;
 
 use super::{Inputs, Settings};
 
@@ -38,7 +40,7 @@ pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs) {
 }
 
 async fn step(api: &Api<Secret>, secret: &str, names: &[String]) -> Result<Action, String> {
-    let (stored, version) = load(api, secret).await.map_err(|error| explain(&error))?;
+    let (stored, version) = load_or_create(api, secret).await?;
     let now = Timestamp::now();
     let action = plan(&stored, names, now);
     if action != Action::Keep {
@@ -47,3 +49,27 @@ async fn step(api: &Api<Secret>, secret: &str, names: &[String]) -> Result<Actio
     }
     Ok(action)
 }
+
+/// What the Secret holds. One that was deleted is created again, empty: as long as pods run that have a certificate nobody
+/// notices, but the next that starts would have none.
+async fn load_or_create(api: &Api<Secret>, secret: &str) -> Result<(Material, String), String> {
+    match load(api, secret).await {
+        Err(error) if error.status() == Some(404) => {}
+        answer => return answer.map_err(|error| explain(&error)),
+    }
+    request(REQUEST_TIMEOUT, create_empty(api, secret)).await.map_err(|error| not_created(&error))?;
+    warn!(secret, "the Secret was deleted: created again");
+    load(api, secret).await.map_err(|error| explain(&error))
+}
+
+fn not_created(error: &RequestError) -> String {
+    match error.status() {
+        Some(403) => {
+            format!("the Secret is not there and may not be created, until `helm upgrade` gives the right to: {error}")
+        }
+        _ => format!("the Secret is not there and can't be created: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

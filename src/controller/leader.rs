@@ -1,4 +1,4 @@
-//! Leadership by a Lease that the chart creates empty: `get` and `patch` of one name.
+//! Leadership by a Lease that the chart creates empty: `get` and `patch` of one name, and `create` where it was deleted.
 //!
 //! As client-go does it: a holder that has not renewed for the lease's duration, measured by this replica's own clock
 //! since it last saw a change, has lost it; clocks are never compared between nodes. Every write carries the resource
@@ -20,7 +20,8 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::cluster::FIELD_MANAGER;
-use crate::cluster::client::{RequestError, request};
+use crate::cluster::client::request;
+use crate::cluster::creation::create_empty;
 use crate::cluster::watches::Watches;
 use crate::telemetry::Metrics;
 
@@ -106,7 +107,7 @@ impl Election {
                     if error.status().is_none() {
                         self.watches.connection_lost();
                     }
-                    let problem = explain(&error);
+                    let problem = error.to_string();
                     if problem != complaint {
                         warn!(lease = self.name, problem, "lease not renewed or read");
                         complaint = problem;
@@ -142,7 +143,7 @@ impl Election {
 
     /// One look at the lease, and what follows from it. Whether it is held afterwards.
     async fn attempt(&self, sighting: &mut Option<Sighting>) -> kube::Result<bool> {
-        let lease = self.api.get(&self.name).await?;
+        let lease = self.read_or_create().await?;
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         let silent = match sighting {
             Some(seen) if seen.version == version => seen.since.elapsed(),
@@ -168,6 +169,16 @@ impl Election {
                 self.patch(&lease, taken).await
             }
         }
+    }
+
+    /// The Lease. One that was deleted is created again, held by nobody: who takes it is decided as always.
+    async fn read_or_create(&self) -> kube::Result<Lease> {
+        if let Some(lease) = self.api.get_opt(&self.name).await? {
+            return Ok(lease);
+        }
+        create_empty(&self.api, &self.name).await?;
+        warn!(lease = self.name, "the Lease was deleted: created again");
+        self.api.get(&self.name).await
     }
 
     /// Writes the spec unless the lease has changed since it was read; whether that succeeded.
@@ -204,11 +215,4 @@ fn next_move(spec: Option<&LeaseSpec>, identity: &str, silent: Duration) -> Move
 
 fn holder(spec: Option<&LeaseSpec>) -> Option<&String> {
     spec?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
-}
-
-fn explain(error: &RequestError) -> String {
-    match error.status() {
-        Some(404) => "the Lease is not there, so that no replica leads: `helm upgrade` creates it again".into(),
-        _ => error.to_string(),
-    }
 }

@@ -123,7 +123,7 @@ pub async fn load(api: &Api<Secret>, name: &str) -> Result<(Material, String), R
 /// What a failure to read the Secret means.
 pub fn explain(error: &RequestError) -> String {
     match error.status() {
-        Some(404) => "the Secret is not there: `helm upgrade` creates it again, empty, and sealgate fills it".into(),
+        Some(404) => "the Secret is not there: the leader creates it again".into(),
         _ => error.to_string(),
     }
 }

@@ -1,4 +1,10 @@
+use std::sync::{Arc, Mutex};
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
 use super::*;
+use crate::cluster::scripted::{client, refusal};
 
 fn held_by(holder: &str, seconds: i32) -> LeaseSpec {
     LeaseSpec { holder_identity: Some(holder.into()), lease_duration_seconds: Some(seconds), ..LeaseSpec::default() }
@@ -32,4 +38,36 @@ fn cfg_17_a_duration_that_nobody_should_claim_is_not_believed() {
 #[test]
 fn a_holder_that_can_not_renew_stops_before_another_may_begin() {
     assert!(BELIEF + REQUEST + RETRY < DURATION);
+}
+
+#[tokio::test]
+async fn cfg_19_a_lease_that_was_deleted_is_created_by_one_write_and_taken_by_another() {
+    let lease: Arc<Mutex<Option<Value>>> = Arc::default();
+    let writes: Arc<Mutex<Vec<String>>> = Arc::default();
+    let client = client({
+        let (lease, writes) = (lease.clone(), writes.clone());
+        move |asked| {
+            assert!(asked.path.ends_with("/namespaces/gate/leases/gate"), "{}", asked.path);
+            let mut lease = lease.lock().unwrap();
+            if asked.method != Method::GET {
+                writes.lock().unwrap().push(format!("{} {}", asked.patch, asked.body["spec"]["holderIdentity"]));
+            }
+            if lease.is_none() && asked.patch == "apply" {
+                *lease = Some(json!({"metadata": {"resourceVersion": "1"}}));
+            }
+            let answer = match lease.as_mut() {
+                Some(lease) => {
+                    json_patch::merge(lease, &asked.body);
+                    (StatusCode::OK, lease.clone())
+                }
+                None => refusal(StatusCode::NOT_FOUND, "leases \"gate\" not found"),
+            };
+            std::future::ready(answer)
+        }
+    });
+    let metrics = Metrics::new();
+    let election = Election::new(client, "gate", "gate", "a", Watches::new(metrics.clone()), metrics);
+    assert!(election.attempt(&mut None).await.unwrap());
+    assert_eq!(*writes.lock().unwrap(), ["apply null", "merge \"a\""], "an empty one can't take it from another");
+    assert_eq!(lease.lock().unwrap().as_ref().unwrap()["spec"]["holderIdentity"], "a");
 }
