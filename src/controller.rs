@@ -16,8 +16,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use crate::cluster::certificates::Material;
 use crate::cluster::policies::StoredPolicy;
 use crate::cluster::removal::Configurations;
 use crate::cluster::roots::StoredRoot;
@@ -69,6 +70,10 @@ pub struct Inputs {
     pub root_reports: watch::Receiver<Arc<[Report]>>,
     /// The authorities to trust, from [`crate::cluster::certificates::follow`].
     pub ca_bundle: watch::Receiver<Option<Arc<str>>>,
+    /// What this replica shows to clients, from the same.
+    pub certificate: watch::Receiver<Option<Arc<Material>>>,
+    /// To the same: the Secret was written.
+    pub certificate_written: Arc<Notify>,
     /// Whether this replica is ready to answer.
     pub health: Health,
     /// For leadership and repairs.

@@ -5,6 +5,7 @@
 //! fills the Secret.
 
 mod follow;
+mod handover;
 mod material;
 mod mint;
 mod plan;

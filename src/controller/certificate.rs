@@ -24,9 +24,11 @@ pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs) {
     let api = Api::<Secret>::namespaced(inputs.client.clone(), &settings.namespace);
     let names = service_names(&settings.webhooks.service, &settings.namespace);
     loop {
-        let pause = match step(&api, &settings.secret, &names).await {
+        let in_use = inputs.certificate.borrow().clone();
+        let pause = match step(&api, &settings.secret, &names, in_use.as_deref()).await {
             Ok(Action::Keep) => PERIOD,
             Ok(action) => {
+                inputs.certificate_written.notify_one();
                 info!(secret = settings.secret, ?action, "certificate renewed");
                 SOON
             }
@@ -39,12 +41,16 @@ pub(super) async fn reconcile(settings: &Settings, inputs: &Inputs) {
     }
 }
 
-async fn step(api: &Api<Secret>, secret: &str, names: &[String]) -> Result<Action, String> {
+async fn step(api: &Api<Secret>, secret: &str, names: &[String], in_use: Option<&Material>) -> Result<Action, String> {
     let (stored, version) = load_or_create(api, secret).await?;
     let now = Timestamp::now();
     let action = plan(&stored, names, now);
     if action != Action::Keep {
-        let renewed = stored.apply(action, names, now).map_err(|problem| problem.to_string())?;
+        let renewed = match action {
+            Action::Create(_) => stored.begin_anew(in_use, names, now),
+            _ => stored.apply(action, names, now),
+        };
+        let renewed = renewed.map_err(|problem| problem.to_string())?;
         store(api, secret, &renewed, &version).await.map_err(|error| explain(&error))?;
     }
     Ok(action)

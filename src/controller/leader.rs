@@ -4,6 +4,7 @@
 //! since it last saw a change, has lost it; clocks are never compared between nodes. Every write carries the resource
 //! version that was read, so that of two that try, one fails.
 
+mod absence;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,8 @@ use crate::cluster::client::request;
 use crate::cluster::creation::create_empty;
 use crate::cluster::watches::Watches;
 use crate::telemetry::Metrics;
+
+use absence::{Absence, LONG};
 
 /// How long a holder may be silent.
 const DURATION: Duration = Duration::from_secs(15);
@@ -58,6 +61,17 @@ enum Move {
     Wait,
 }
 
+/// What one look at the lease has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// This replica holds it.
+    Leads,
+    /// Another one holds it.
+    Follows,
+    /// Somebody else has written it at the same time.
+    Unclear,
+}
+
 /// What was seen of another holder: its last renewal, and when that was first seen here.
 struct Sighting {
     version: String,
@@ -74,6 +88,7 @@ impl Election {
         metrics: Metrics,
     ) -> Self {
         metrics.leader(false);
+        metrics.leader_seen(Timestamp::now().as_second());
         Self {
             api: Api::namespaced(client, namespace),
             name: name.into(),
@@ -94,13 +109,18 @@ impl Election {
         let mut sighting: Option<Sighting> = None;
         let mut renewed: Option<Instant> = None;
         let mut complaint = String::new();
+        let mut absence = Absence::new(Instant::now());
         loop {
             let began = Instant::now();
             let pause = match request(REQUEST, self.attempt(&mut sighting)).await {
-                Ok(holds) => {
+                Ok(standing) => {
+                    let holds = standing == Standing::Leads;
                     renewed = holds.then_some(began);
                     self.set(holds);
                     complaint.clear();
+                    if standing != Standing::Unclear {
+                        self.seen(&mut absence);
+                    }
                     PERIOD
                 }
                 Err(error) => {
@@ -118,6 +138,14 @@ impl Election {
                     RETRY
                 }
             };
+            if absence.is_news(Instant::now()) {
+                warn!(
+                    lease = self.name,
+                    seconds = LONG.as_secs(),
+                    "no replica leads: reviews are answered as before, but nobody puts webhook configurations back, renews the certificate or \
+                     writes status"
+                );
+            }
             sleep(pause).await;
         }
     }
@@ -141,8 +169,8 @@ impl Election {
         }
     }
 
-    /// One look at the lease, and what follows from it. Whether it is held afterwards.
-    async fn attempt(&self, sighting: &mut Option<Sighting>) -> kube::Result<bool> {
+    /// One look at the lease, and what follows from it. How it stands afterwards.
+    async fn attempt(&self, sighting: &mut Option<Sighting>) -> kube::Result<Standing> {
         let lease = self.read_or_create().await?;
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         let silent = match sighting {
@@ -155,7 +183,7 @@ impl Election {
         let spec = lease.spec.as_ref();
         let now = MicroTime(Timestamp::now());
         match next_move(spec, &self.identity, silent) {
-            Move::Wait => Ok(false),
+            Move::Wait => Ok(Standing::Follows),
             Move::Renew => self.patch(&lease, json!({ "renewTime": now })).await,
             Move::Take => {
                 let transitions = spec.and_then(|spec| spec.lease_transitions).unwrap_or_default();
@@ -181,14 +209,22 @@ impl Election {
         self.api.get(&self.name).await
     }
 
-    /// Writes the spec unless the lease has changed since it was read; whether that succeeded.
-    async fn patch(&self, read: &Lease, spec: serde_json::Value) -> kube::Result<bool> {
+    /// Writes the spec unless the lease has changed since it was read.
+    async fn patch(&self, read: &Lease, spec: serde_json::Value) -> kube::Result<Standing> {
         let patch = json!({ "metadata": { "resourceVersion": read.metadata.resource_version }, "spec": spec });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         match self.api.patch(&self.name, &params, &Patch::Merge(patch)).await {
-            Ok(_) => Ok(true),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Ok(_) => Ok(Standing::Leads),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Standing::Unclear),
             Err(problem) => Err(problem),
+        }
+    }
+
+    /// There is a leader.
+    fn seen(&self, absence: &mut Absence) {
+        self.metrics.leader_seen(Timestamp::now().as_second());
+        if absence.end(Instant::now()) {
+            info!(lease = self.name, "a replica leads again");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every metric of the product, with its help text, in one place. Labels have few values: never an image or a namespace.
 
+mod leader;
 mod roots;
 mod watches;
 
@@ -15,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use leader::LeaderMetrics;
 use roots::RootMetrics;
 use watches::WatchMetrics;
 
@@ -33,7 +35,7 @@ pub struct Metrics {
     shed: Family<ShedLabels, Counter>,
     unknown_image_fields: Counter,
     certificate_expiry: Gauge,
-    leader: Gauge,
+    leader: LeaderMetrics,
     policies: Family<PolicyLabels, Gauge>,
     policy_reload_failures: Counter,
     webhook_repairs: Counter,
@@ -175,8 +177,7 @@ impl Metrics {
             "When the serving certificate expires, as a Unix time",
             certificate_expiry.clone(),
         );
-        let leader = Gauge::default();
-        registry.register("leader", "1 while this replica holds the lease", leader.clone());
+        let leader = LeaderMetrics::new(&mut registry);
         let policies = Family::<PolicyLabels, Gauge>::default();
         registry.register("policies", "Policies loaded, by state: valid, broken (what is stored can't be used), and last-good (those of the broken ones whose last good version is in force; the others deny their images)", policies.clone());
         let policy_reload_failures = Counter::default();
@@ -272,7 +273,12 @@ impl Metrics {
 
     /// Whether this replica leads.
     pub fn leader(&self, leads: bool) {
-        self.leader.set(i64::from(leads));
+        self.leader.leads(leads);
+    }
+
+    /// This replica saw a leader at this Unix time.
+    pub fn leader_seen(&self, unix_seconds: i64) {
+        self.leader.seen(unix_seconds);
     }
 
     /// How many policies are loaded in each state.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use jiff::Timestamp;
+use sealgate::cluster::certificates::{Material, service_names};
 use serde_json::{Value, json};
 
 use crate::kubectl::{kubectl, kubectl_with, run};
@@ -137,4 +139,42 @@ fn cfg_19_helm_takes_over_the_secret_that_was_made_again_and_deletes_it() {
         helm("uninstall", &["--no-hooks"]);
         assert_eq!(secret(), Value::Null, "{program}");
     }
+}
+
+#[test]
+fn flt_48_pods_are_admitted_at_every_moment_while_authorities_are_exchanged() {
+    let world = World::new("exchange");
+    world.enforce();
+    world.signed("app", "v1");
+    let signed = pod("app", &world.image("app:v1"));
+    let webhook = || world.configuration("validatingwebhookconfiguration")["webhooks"][0].clone();
+    world.until("the gate fails closed", || webhook()["failurePolicy"] == "Fail");
+    let bundle = || webhook()["clientConfig"]["caBundle"].clone();
+    let secret = format!("{}-tls", world.service());
+    let write = |data: &Value| {
+        let patch = json!({"stringData": data}).to_string();
+        kubectl(&["patch", "secret", &secret, "-n", &world.release(), "--type=merge", "-p", &patch]).unwrap();
+    };
+    let admitted = || world.dry_run(&signed).expect("admitted at every moment");
+    // Emptied: what is in use stays in use, beside a new authority.
+    let before = bundle();
+    write(&json!({"ca.crt": "", "ca.key": "", "tls.crt": "", "tls.key": ""}));
+    world.until("the new authority is trusted", || {
+        admitted();
+        bundle() != before
+    });
+    admitted();
+    // Restored from elsewhere: shown when its authority is trusted.
+    let other = Material::create(&service_names(&world.service(), &world.release()), Timestamp::now()).unwrap();
+    let loaded = || world.log().matches("serving certificate loaded").count();
+    let (before, times) = (bundle(), loaded());
+    write(&json!({
+        "ca.crt": other.ca_certificates, "ca.key": other.ca_key, "tls.crt": other.certificate, "tls.key": other.key,
+    }));
+    world.until("the other certificate is shown", || {
+        admitted();
+        loaded() > times
+    });
+    assert_ne!(bundle(), before);
+    admitted();
 }

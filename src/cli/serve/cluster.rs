@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::admission::PolicySource;
@@ -60,6 +60,8 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
     let (stored_sender, stored) = watch::channel(None);
     let (serving_sender, serving) = watch::channel(None);
     let (ca_sender, ca_bundle) = watch::channel(None);
+    let (in_use_sender, certificate) = watch::channel(None);
+    let certificate_written = Arc::new(Notify::new());
     let pull_secrets =
         PullSecrets::new(ClusterSource::new(client.clone()), wiring::pull_secrets(&process.config), Limits::default());
     let namespaces = NamespaceLabels::new(ClusterNamespaces::new(client.clone()), namespaces::Limits::default());
@@ -83,6 +85,8 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
         certificates::Outlets {
             serving: serving_sender,
             ca_bundle: ca_sender,
+            in_use: in_use_sender,
+            written: certificate_written.clone(),
             condition: process.health.condition("certificate-valid"),
             metrics: process.metrics.clone(),
         },
@@ -107,6 +111,8 @@ pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Op
         roots: stored_roots,
         root_reports: keeping.reports,
         ca_bundle,
+        certificate,
+        certificate_written,
         health: process.health.clone(),
         metrics: process.metrics.clone(),
     };

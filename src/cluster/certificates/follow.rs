@@ -11,8 +11,8 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use rustls::sign::CertifiedKey;
 use serde_json::json;
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::cluster::FIELD_MANAGER;
@@ -21,10 +21,11 @@ use crate::cluster::watches::Watches;
 use crate::telemetry::Metrics;
 use crate::telemetry::health::Condition;
 
+use super::handover::{Handover, Held, WAIT};
 use super::{CA_CERTIFICATES, CA_KEY, CERTIFICATE, KEY, Material, Serving};
 
 /// How often the Secret is read.
-const POLL: Duration = Duration::from_secs(5);
+pub(super) const POLL: Duration = Duration::from_secs(5);
 /// How often while there is no certificate yet: the leader is about to make it.
 const EAGER: Duration = Duration::from_millis(250);
 /// How often while the Secret holds nothing to use: the leader is about to repair it.
@@ -37,6 +38,10 @@ pub struct Outlets {
     pub serving: watch::Sender<Option<Arc<CertifiedKey>>>,
     /// To the controller: the authorities to trust, PEM.
     pub ca_bundle: watch::Sender<Option<Arc<str>>>,
+    /// To the controller: all that belongs to the certificate that is shown.
+    pub in_use: watch::Sender<Option<Arc<Material>>>,
+    /// From the controller: the Secret was written, so read it.
+    pub written: Arc<Notify>,
     /// Met while a certificate that is valid now is served.
     pub condition: Condition,
     /// For the time of expiry.
@@ -47,26 +52,12 @@ pub struct Outlets {
 /// certificate stays.
 pub async fn follow(client: Client, watches: Watches, namespace: String, secret: String, outlets: Outlets) {
     let api = Api::<Secret>::namespaced(client, &namespace);
-    let mut published: Option<(Material, Serving)> = None;
+    let mut handover = Handover::default();
     let mut complaint = String::new();
     loop {
         let read = load(&api, &secret).await.map(|(material, _)| material);
         let problem = match read {
-            Ok(material) if published.as_ref().is_some_and(|(old, _)| *old == material) => None,
-            Ok(material) => match material.serving() {
-                Ok(serving) if !replaces(published.as_ref().map(|(_, old)| old), &serving, Timestamp::now()) => {
-                    Some(format!("it holds one that expired at {}; the one in use stays", serving.expires))
-                }
-                Ok(serving) => {
-                    info!(expires = %serving.expires, "serving certificate loaded");
-                    outlets.metrics.certificate_expires(serving.expires.as_second());
-                    outlets.ca_bundle.send_replace(Some(serving.ca_bundle.as_str().into()));
-                    outlets.serving.send_replace(Some(serving.key.clone()));
-                    published = Some((material, serving));
-                    None
-                }
-                Err(problem) => Some(problem.to_string()),
-            },
+            Ok(material) => consider(&mut handover, material).err(),
             Err(error) => {
                 if error.status().is_none() {
                     watches.connection_lost();
@@ -79,15 +70,39 @@ pub async fn follow(client: Client, watches: Watches, namespace: String, secret:
         {
             warn!(secret = %format_args!("{namespace}/{secret}"), problem, "serving certificate not read");
         }
-        let pause = match (&published, &problem) {
+        let pause = match (handover.shown(), &problem) {
             (None, _) => EAGER,
             (Some(_), Some(_)) => SOON,
             (Some(_), None) => POLL,
         };
         complaint = problem.unwrap_or_default();
-        report(&outlets.condition, published.as_ref().map(|(_, serving)| serving));
-        sleep(pause).await;
+        outlets.publish(&mut handover);
+        let next = Instant::now().checked_add(pause).unwrap_or_else(Instant::now);
+        tokio::select! {
+            () = sleep_until(handover.due().map_or(next, |due| due.min(next))) => {}
+            () = outlets.written.notified() => {}
+        }
     }
+}
+
+/// Takes in what was read, unless it is known already or of no use.
+fn consider(handover: &mut Handover, material: Material) -> Result<(), String> {
+    let latest = handover.latest();
+    if latest.is_some_and(|latest| latest.material == material) {
+        return Ok(());
+    }
+    let serving = material.serving().map_err(|problem| problem.to_string())?;
+    let now = Timestamp::now();
+    if !replaces(latest.map(|latest| &latest.serving), &serving, now) {
+        return Err(format!("it holds one that expired at {}; the one in use stays", serving.expires));
+    }
+    if handover.take(Held { material, serving }, now, Instant::now()) {
+        info!(
+            seconds = WAIT.as_secs(),
+            "certificate by a new authority read: it is shown when the API server trusts it"
+        );
+    }
+    Ok(())
 }
 
 /// Whether a certificate takes the place of another: never one that has expired that of one that has not.
@@ -95,15 +110,35 @@ pub(super) fn replaces(old: Option<&Serving>, new: &Serving, now: Timestamp) -> 
     new.expires > now || old.is_none_or(|old| old.expires <= now)
 }
 
-fn report(condition: &Condition, serving: Option<&Serving>) {
-    match serving {
-        Some(serving) if serving.expires > Timestamp::now() => condition.met(),
-        Some(serving) => {
-            error!(expired = %serving.expires, "the serving certificate has expired: the API server refuses to connect");
-            condition.unmet();
+impl Outlets {
+    /// Tells of what has changed.
+    fn publish(&self, handover: &mut Handover) {
+        let (now, at) = (Timestamp::now(), Instant::now());
+        handover.advance(now, at);
+        let bundle = handover.ca_bundle(now, at).map(Arc::from);
+        self.ca_bundle.send_if_modified(|told| {
+            let changed = *told != bundle;
+            *told = bundle;
+            changed
+        });
+        let Some(shown) = handover.shown() else { return self.condition.unmet() };
+        report(&self.condition, &shown.serving);
+        if self.in_use.borrow().as_deref() == Some(&shown.material) {
+            return;
         }
-        None => condition.unmet(),
+        info!(expires = %shown.serving.expires, "serving certificate loaded");
+        self.metrics.certificate_expires(shown.serving.expires.as_second());
+        self.serving.send_replace(Some(shown.serving.key.clone()));
+        self.in_use.send_replace(Some(Arc::new(shown.material.clone())));
     }
+}
+
+fn report(condition: &Condition, serving: &Serving) {
+    if serving.expires > Timestamp::now() {
+        return condition.met();
+    }
+    error!(expired = %serving.expires, "the serving certificate has expired: the API server refuses to connect");
+    condition.unmet();
 }
 
 /// Reads the Secret; also its resource version, for [`store`].

@@ -42,11 +42,32 @@ impl Material {
     pub fn apply(&self, action: Action, names: &[String], now: Timestamp) -> Result<Self, CertificateError> {
         match action {
             Action::Keep => Ok(self.clone()),
-            Action::Create(_) => self.renew_authority(now)?.renew_serving(names, now),
+            Action::Create(_) => self.begin_anew(None, names, now),
             Action::RenewAuthority => self.renew_authority(now),
             Action::RenewServing(_) => self.renew_serving(names, now),
             Action::RetireAuthorities => Ok(self.retire_authorities(names, now)),
         }
+    }
+
+    /// A new authority in place of what can't be used. What is in use meanwhile, and accepted by clients, stays in use and is trusted
+    /// beside it until the new authority has settled and signs: no client notices. Otherwise it signs at once.
+    pub fn begin_anew(
+        &self,
+        in_use: Option<&Self>,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<Self, CertificateError> {
+        match in_use.filter(|in_use| in_use.is_accepted(names, now)) {
+            Some(in_use) => in_use.renew_authority(now),
+            None => self.renew_authority(now)?.renew_serving(names, now),
+        }
+    }
+
+    /// Whether clients that trust its authorities accept what it has to show.
+    pub(super) fn is_accepted(&self, names: &[String], now: Timestamp) -> bool {
+        let serving = mint::certificates(&self.certificate);
+        let accepts = |authority| serving.first().is_some_and(|serving| mint::verifies(serving, authority, names, now));
+        self.serving().is_ok() && mint::certificates(&self.ca_certificates).iter().any(accepts)
     }
 
     /// Adds a new authority, which signs from now on; the old ones stay trusted until they end.

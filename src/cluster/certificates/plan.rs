@@ -19,8 +19,8 @@ pub enum Action {
     Keep,
     /// Begin anew: a new authority and a serving certificate by it.
     Create(Reason),
-    /// The authority is two thirds through its life: add a new one, trusted beside the old one, and sign with it from
-    /// the next renewal on.
+    /// The authority is two thirds through its life: add a new one, trusted beside the old one, and sign with it when
+    /// it has settled.
     RenewAuthority,
     /// A new serving certificate.
     RenewServing(Reason),
@@ -39,6 +39,8 @@ pub enum Reason {
     Expired,
     /// Two thirds of its life are over.
     Due,
+    /// Another authority signs by now.
+    Superseded,
 }
 
 /// Decides the next step for a certificate with these names.
@@ -62,8 +64,7 @@ pub fn plan(stored: &Material, names: &[String], now: Timestamp) -> Action {
     if validity.has_ended(now) {
         return Action::RenewServing(Reason::Expired);
     }
-    let verifying = authorities.iter().filter(|authority| mint::verifies(serving, authority, names, now)).count();
-    if verifying == 0 || stored.serving().is_err() {
+    if !stored.is_accepted(names, now) {
         return Action::RenewServing(Reason::Unusable);
     }
     if now >= signing.renewal() {
@@ -72,7 +73,11 @@ pub fn plan(stored: &Material, names: &[String], now: Timestamp) -> Action {
     if now >= validity.renewal() && age(signing, now) >= SETTLE {
         return Action::RenewServing(Reason::Due);
     }
-    let needed = usize::from(!signs(stored, serving, names, now)).saturating_add(1);
+    let superseded = !signs(stored, serving, names, now);
+    if superseded && age(signing, now) >= SETTLE {
+        return Action::RenewServing(Reason::Superseded);
+    }
+    let needed = usize::from(superseded).saturating_add(1);
     if authorities.len() > needed && age(validity, now) >= OVERLAP {
         return Action::RetireAuthorities;
     }

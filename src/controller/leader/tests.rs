@@ -67,7 +67,52 @@ async fn cfg_19_a_lease_that_was_deleted_is_created_by_one_write_and_taken_by_an
     });
     let metrics = Metrics::new();
     let election = Election::new(client, "gate", "gate", "a", Watches::new(metrics.clone()), metrics);
-    assert!(election.attempt(&mut None).await.unwrap());
+    assert_eq!(election.attempt(&mut None).await.unwrap(), Standing::Leads);
     assert_eq!(*writes.lock().unwrap(), ["apply null", "merge \"a\""], "an empty one can't take it from another");
     assert_eq!(lease.lock().unwrap().as_ref().unwrap()["spec"]["holderIdentity"], "a");
+}
+
+#[test]
+fn flt_48_a_leader_that_is_missing_for_a_minute_is_told_once_and_so_is_its_return() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut absence = Absence::new(start);
+    assert!(!absence.is_news(at(59)));
+    assert!(absence.is_news(at(60)));
+    assert!(!absence.is_news(at(120)), "once");
+    assert!(absence.end(at(130)));
+    assert!(!absence.end(at(133)), "once");
+    assert!(!absence.is_news(at(192)));
+    assert!(absence.is_news(at(193)), "and again the next time");
+}
+
+/// The election of a replica whose API server answers a look at the lease and a write as told.
+fn election(lease: Value, written: StatusCode) -> (Election, Metrics) {
+    let metrics = Metrics::new();
+    let client = client(move |asked| {
+        let answer = match (asked.method == Method::GET, written.is_success()) {
+            (false, false) => refusal(written, "no"),
+            _ => (StatusCode::OK, lease.clone()),
+        };
+        std::future::ready(answer)
+    });
+    (Election::new(client, "gate", "gate", "a", Watches::new(metrics.clone()), metrics.clone()), metrics)
+}
+
+#[tokio::test(start_paused = true)]
+async fn flt_48_only_a_leader_that_was_seen_counts_as_one() {
+    let held = |holder: &str| json!({"metadata": {"resourceVersion": "1"}, "spec": {"holderIdentity": holder}});
+    for (lease, written, seen) in [
+        (held("a"), StatusCode::OK, true),
+        (held("b"), StatusCode::OK, true),
+        (held(""), StatusCode::OK, true),
+        (held(""), StatusCode::CONFLICT, false),
+        (held(""), StatusCode::FORBIDDEN, false),
+    ] {
+        let (election, metrics) = election(lease.clone(), written);
+        metrics.leader_seen(0);
+        let _ = tokio::time::timeout(Duration::from_secs(1), election.campaign()).await;
+        let never = metrics.render().contains("sealgate_leader_last_seen_timestamp_seconds 0");
+        assert_eq!(!never, seen, "{lease} {written}");
+    }
 }
