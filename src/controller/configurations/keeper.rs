@@ -105,7 +105,7 @@ where
             Sight::Absent => None,
             Sight::Nothing | Sight::Failure => return again,
         };
-        self.metrics.webhook_configuration(C::KIND, state(live, C::wanted(&wanted.webhooks)));
+        self.metrics.webhook_configuration(C::KIND, state(live, C::wanted(&wanted.webhooks), self.settled.as_deref()));
         again
     }
 

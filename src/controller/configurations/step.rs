@@ -176,15 +176,21 @@ fn fails<C: Configuration>(webhook: &C::Webhook) -> bool {
     C::failure_policy(&mut webhook.clone()).as_deref() == Some("Fail")
 }
 
-/// How a configuration stands, for whoever watches over an open gate. Nothing stands for one that is not there.
-pub(super) fn state<C: Configuration>(live: Option<&C>, wanted: &[C::Webhook]) -> ConfigurationState {
+/// How a configuration stands, for whoever watches over an open gate. Nothing stands for one that is not there. The soft list of the
+/// beginning is ours only where this replica has written it: from somebody else it opens the gate.
+pub(super) fn state<C: Configuration>(
+    live: Option<&C>,
+    wanted: &[C::Webhook],
+    settled: Option<&[C::Webhook]>,
+) -> ConfigurationState {
     let Some(live) = live else { return ConfigurationState::Absent };
     let stored = live.webhooks();
     if is_removed(live.metadata()) || (wanted.is_empty() && stored.is_empty()) {
         return ConfigurationState::Removed;
     }
     let differs = |list: &[C::Webhook]| matches!(compare(list, stored), Drift::Changed(_));
-    if differs(wanted) && differs(&soften::<C>(wanted)) {
+    let soft = soften::<C>(wanted);
+    if differs(wanted) && (settled != Some(&soft) || differs(&soft)) {
         return ConfigurationState::Foreign;
     }
     if stored.iter().any(fails::<C>) { ConfigurationState::Enforce } else { ConfigurationState::Observe }

@@ -133,8 +133,8 @@ fn cfg_16_installing_again_takes_the_mark_away_and_fills_the_list() {
     let Step::Write { patch, why: Why::Ours } = next(&marked(true), &wanted, None) else { panic!("not written") };
     assert_eq!(patch["metadata"]["annotations"], serde_json::json!({ REMOVED: null }));
     assert_eq!(patch["webhooks"], serde_json::to_value(&wanted.validating).unwrap());
-    assert_eq!(state(Some(&marked(false)), &wanted.validating), ConfigurationState::Removed);
-    assert_eq!(state(Some(&marked(true)), &wanted.validating), ConfigurationState::Foreign);
+    assert_eq!(state(Some(&marked(false)), &wanted.validating, None), ConfigurationState::Removed);
+    assert_eq!(state(Some(&marked(true)), &wanted.validating, None), ConfigurationState::Foreign);
 
     let mut whole = marked(true);
     whole.webhooks = Some(wanted.validating.clone());
@@ -179,12 +179,14 @@ fn cfg_15_repairs_come_at_once_and_within_two_seconds_however_often_somebody_fig
 
 #[test]
 fn the_state_is_told_from_what_is_stored() {
-    let state = |live: &ValidatingWebhookConfiguration, wanted: &Webhooks| state(Some(live), &wanted.validating);
     let wanted = rendered(Reach::Enforce, "ca");
+    let state = |live: &ValidatingWebhookConfiguration, wanted: &Webhooks| {
+        state(Some(live), &wanted.validating, Some(&wanted.validating))
+    };
     let mut live = filled(&wanted);
     assert_eq!(state(&live, &wanted), ConfigurationState::Enforce);
-    live.webhooks.as_mut().unwrap()[0].failure_policy = Some("Ignore".into());
-    assert_eq!(state(&live, &wanted), ConfigurationState::Observe);
+    let trial = rendered(Reach::Observe, "ca");
+    assert_eq!(state(&filled(&trial), &trial), ConfigurationState::Observe);
     live.webhooks.as_mut().unwrap().pop();
     assert_eq!(state(&live, &wanted), ConfigurationState::Foreign);
     live.webhooks = None;
@@ -192,6 +194,17 @@ fn the_state_is_told_from_what_is_stored() {
     assert_eq!(state(&live, &Wanted::open().webhooks), ConfigurationState::Removed);
     live.metadata.annotations = Some([(REMOVED.to_owned(), "true".to_owned())].into());
     assert_eq!(state(&live, &wanted), ConfigurationState::Removed);
+}
+
+#[test]
+fn cfg_07_silence_that_admits_is_observed_where_sealgate_wrote_it_and_foreign_where_somebody_else_did() {
+    let wanted = rendered(Reach::Enforce, "ca").validating;
+    let soft = soften::<ValidatingWebhookConfiguration>(&wanted);
+    let live = filled(&Webhooks { mutating: Vec::new(), validating: soft.clone() });
+    let after = |settled: Option<&[_]>| state(Some(&live), &wanted, settled);
+    assert_eq!(after(Some(&soft)), ConfigurationState::Observe, "of the first seconds");
+    assert_eq!(after(Some(&wanted)), ConfigurationState::Foreign, "it had stood as it should");
+    assert_eq!(after(None), ConfigurationState::Foreign, "nobody knows who wrote it");
 }
 
 #[test]
