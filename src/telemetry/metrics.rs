@@ -3,6 +3,7 @@
 mod leader;
 mod roots;
 mod watches;
+mod webhooks;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use prometheus_client::registry::{Registry, Unit};
 use leader::LeaderMetrics;
 use roots::RootMetrics;
 use watches::WatchMetrics;
+use webhooks::WebhookMetrics;
+
+pub use webhooks::ConfigurationState;
 
 /// Handles to all metrics. Clones share them.
 #[derive(Clone, Debug)]
@@ -38,45 +42,9 @@ pub struct Metrics {
     leader: LeaderMetrics,
     policies: Family<PolicyLabels, Gauge>,
     policy_reload_failures: Counter,
-    webhook_repairs: Counter,
-    webhook_configuration: Family<ConfigurationLabels, Gauge>,
+    webhooks: WebhookMetrics,
     roots: RootMetrics,
     watches: WatchMetrics,
-}
-
-/// How a webhook configuration stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigurationState {
-    /// Filled: pods are refused while the gate does not answer.
-    Enforce,
-    /// Filled: pods are admitted while the gate does not answer.
-    Observe,
-    /// Empty, and meant to be: sealgate is being uninstalled.
-    Removed,
-    /// Not there.
-    Absent,
-    /// Not as sealgate wants it, and not yet put back.
-    Foreign,
-}
-
-impl ConfigurationState {
-    const ALL: [Self; 5] = [Self::Enforce, Self::Observe, Self::Removed, Self::Absent, Self::Foreign];
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Observe => "observe",
-            Self::Removed => "removed",
-            Self::Absent => "absent",
-            Self::Foreign => "foreign",
-        }
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ConfigurationLabels {
-    kind: &'static str,
-    state: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -186,18 +154,7 @@ impl Metrics {
             "Times a changed policy folder could not be read and the last good set was kept",
             policy_reload_failures.clone(),
         );
-        let webhook_repairs = Counter::default();
-        registry.register(
-            "webhook_repairs",
-            "Times a webhook configuration was put back after a foreign change",
-            webhook_repairs.clone(),
-        );
-        let webhook_configuration = Family::<ConfigurationLabels, Gauge>::default();
-        registry.register(
-            "webhook_configuration",
-            "1 for the state of each webhook configuration as the leader sees it: enforce, observe, removed, absent, foreign",
-            webhook_configuration.clone(),
-        );
+        let webhooks = WebhookMetrics::new(&mut registry);
         let roots = RootMetrics::new(&mut registry);
         let watches = WatchMetrics::new(&mut registry);
         Self {
@@ -216,8 +173,7 @@ impl Metrics {
             leader,
             policies,
             policy_reload_failures,
-            webhook_repairs,
-            webhook_configuration,
+            webhooks,
             roots,
             watches,
         }
@@ -295,20 +251,18 @@ impl Metrics {
 
     /// A webhook configuration was put back.
     pub fn webhook_repaired(&self) {
-        self.webhook_repairs.inc();
+        self.webhooks.repaired();
     }
 
-    /// How a webhook configuration stands now; `kind` is `mutating` or `validating`.
-    pub fn webhook_configuration(&self, kind: &'static str, now: ConfigurationState) {
-        for state in ConfigurationState::ALL {
-            let labels = ConfigurationLabels { kind, state: state.label() };
-            self.webhook_configuration.get_or_create(&labels).set(i64::from(state == now));
-        }
+    /// How a webhook configuration stands now, and how many expressions of a platform are in its selectors; `kind` is `mutating` or
+    /// `validating`.
+    pub fn webhook_configuration(&self, kind: &'static str, now: ConfigurationState, exclusions: usize) {
+        self.webhooks.stands(kind, now, exclusions);
     }
 
     /// This replica leads no more: another one knows how the webhook configurations stand.
     pub fn webhook_configurations_unknown(&self) {
-        self.webhook_configuration.clear();
+        self.webhooks.clear();
     }
 
     /// How a trusted root stands: where it comes from, or nothing where there is none that can be used; its age and the
@@ -349,7 +303,7 @@ pub fn reference() -> String {
     metrics.registry_request("ok", Duration::ZERO);
     metrics.shed("connections");
     metrics.policies(&[("valid", 0)]);
-    metrics.webhook_configuration("validating", ConfigurationState::Enforce);
+    metrics.webhook_configuration("validating", ConfigurationState::Enforce, 0);
     metrics.trusted_root("sigstore", Some("tuf"), Some(0), Some(0));
     metrics.trusted_root_refresh_failed("sigstore");
     metrics.watch("policies", None);

@@ -107,6 +107,28 @@ fn cfg_16_a_gate_that_was_removed_closes_again_when_it_is_installed_again() {
     }
 }
 
+#[test]
+fn k8s_26_a_selector_of_a_platform_is_left_counted_and_seen_on_the_policy() {
+    let world = World::new("platform");
+    world.enforce();
+    world.until("the policy is enforced", || reason(&world) == ("True".into(), "WebhooksInPlace".into()));
+    let count = || world.metric("sealgate_webhook_platform_exclusions{kind=\"validating\"}");
+    assert!(count() < 0.5);
+    let add = |value: &str| {
+        let expression = json!({"key": "control-plane", "operator": "NotIn", "values": [value]});
+        let at = "/webhooks/0/namespaceSelector/matchExpressions/-";
+        let patch = json!([{"op": "add", "path": at, "value": expression}]).to_string();
+        kubectl(&["patch", VALIDATING, &world.service(), "--type=json", "-p", &patch]).unwrap();
+    };
+    add("true");
+    world.until("it is counted", || count() > 0.5);
+    assert!(world.metric("sealgate_webhook_configuration{kind=\"validating\",state=\"enforce\"}") > 0.5);
+    let message = || world.condition("ci-images", "Enforced")["message"].as_str().unwrap_or_default().to_owned();
+    world.until("the policy says so", || message().contains("control-plane NotIn [true]"));
+    add("web");
+    world.until("one that no platform adds is put back", || world.metric("sealgate_webhook_repairs_total") > 0.5);
+}
+
 /// Status and reason of the condition Enforced.
 fn reason(world: &World) -> (String, String) {
     let condition = world.condition("ci-images", "Enforced");

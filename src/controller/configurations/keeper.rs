@@ -19,7 +19,7 @@ use crate::telemetry::Metrics;
 use super::Wanted;
 use super::keep::earliest;
 use super::repair_pause::RepairPause;
-use super::step::{Configuration, Step, Why, enforcement, last_manager, soften, state, step};
+use super::step::{Configuration, Step, Why, enforcement, exclusions, last_manager, soften, state, step};
 
 /// How soon a failed request is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -105,7 +105,9 @@ where
             Sight::Absent => None,
             Sight::Nothing | Sight::Failure => return again,
         };
-        self.metrics.webhook_configuration(C::KIND, state(live, C::wanted(&wanted.webhooks), self.settled.as_deref()));
+        let list = C::wanted(&wanted.webhooks);
+        let state = state(live, list, self.settled.as_deref());
+        self.metrics.webhook_configuration(C::KIND, state, exclusions(live, list));
         again
     }
 

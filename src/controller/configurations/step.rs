@@ -196,6 +196,19 @@ pub(super) fn state<C: Configuration>(
     if stored.iter().any(fails::<C>) { ConfigurationState::Enforce } else { ConfigurationState::Observe }
 }
 
+/// How many expressions in the selectors a managed platform has added.
+pub(super) fn exclusions<C: Configuration>(live: Option<&C>, wanted: &[C::Webhook]) -> usize {
+    let stored = live.map(C::webhooks).unwrap_or_default();
+    [wanted.to_vec(), soften::<C>(wanted)]
+        .iter()
+        .map(|list| match compare(list, stored) {
+            Drift::Tolerated(tolerated) => tolerated.len(),
+            Drift::Same | Drift::Changed(_) => 0,
+        })
+        .max()
+        .unwrap_or_default()
+}
+
 impl Configuration for MutatingWebhookConfiguration {
     const KIND: &'static str = "mutating";
     type Webhook = MutatingWebhook;

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelectorRequirement, M
 use tokio::time::Instant;
 
 use super::repair_pause::RepairPause;
-use super::step::{Configuration, Step, Why, enforcement, last_manager, soften, state, step};
+use super::step::{Configuration, Step, Why, enforcement, exclusions, last_manager, soften, state, step};
 use super::*;
 use crate::cluster::removal::{INSTALLED, REMOVED};
 use crate::cluster::webhooks::{self, Reach, Templates};
@@ -108,6 +108,33 @@ fn what_a_platform_adds_is_told_and_left() {
     });
     let tolerated = vec!["validate.pods.sealgate.dev: control-plane NotIn [true]".into()];
     assert_eq!(next(&live, &wanted, Some(&wanted)), Step::Settled { tolerated });
+}
+
+#[test]
+fn k8s_26_what_a_platform_takes_out_of_the_gate_is_counted() {
+    let wanted = rendered(Reach::Enforce, "ca");
+    let count = |live: &ValidatingWebhookConfiguration| exclusions(Some(live), &wanted.validating);
+    let mut live = filled(&wanted);
+    assert_eq!(count(&live), 0);
+    let add = |live: &mut ValidatingWebhookConfiguration, webhook: usize, key: &str, value: &str| {
+        let selector = live.webhooks.as_mut().unwrap()[webhook].namespace_selector.as_mut().unwrap();
+        selector.match_expressions.as_mut().unwrap().push(LabelSelectorRequirement {
+            key: key.into(),
+            operator: "NotIn".into(),
+            values: Some(vec![value.into()]),
+        });
+    };
+    add(&mut live, 0, "control-plane", "true");
+    assert_eq!(count(&live), 1);
+    add(&mut live, 1, "kubernetes.azure.com/managedby", "aks");
+    assert_eq!(count(&live), 2);
+    for webhook in live.webhooks.as_mut().unwrap() {
+        webhook.failure_policy = Some("Ignore".into());
+    }
+    assert_eq!(count(&live), 2, "while the list is soft too");
+    add(&mut live, 0, "control-plane", "false");
+    assert_eq!(count(&live), 0, "it is not tolerated: the state is foreign");
+    assert_eq!(exclusions::<ValidatingWebhookConfiguration>(None, &wanted.validating), 0);
 }
 
 #[test]
