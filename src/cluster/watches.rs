@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use crate::domain::text::foreign;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Health, Metrics};
 
 /// Seconds after which the API server ends a watch.
 pub(super) const TIMEOUT: u32 = 30;
@@ -42,13 +42,14 @@ const STEADY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Watches {
     metrics: Metrics,
+    health: Health,
     lost: Arc<watch::Sender<()>>,
 }
 
 impl Watches {
     /// None runs yet.
-    pub fn new(metrics: Metrics) -> Self {
-        Self { metrics, lost: Arc::new(watch::Sender::new(())) }
+    pub fn new(metrics: Metrics, health: Health) -> Self {
+        Self { metrics, health, lost: Arc::new(watch::Sender::new(())) }
     }
 
     /// A plain request got no answer. The connections of the watches may be as dead as its own: list all again.
@@ -93,9 +94,9 @@ impl Watches {
         F: FnMut() -> S,
     {
         let stage = Stage::Pause(Instant::now());
-        let (metrics, lost) = (self.metrics.clone(), self.lost.subscribe());
-        let follower =
-            Follower { what, open, stream: None, stage, attempts: Attempts::default(), since: None, lost, metrics };
+        let failing = Failing { what, since: None, metrics: self.metrics.clone(), health: self.health.clone() };
+        let (attempts, lost) = (Attempts::default(), self.lost.subscribe());
+        let follower = Follower { open, stream: None, stage, attempts, failing, lost };
         unfold(follower, |mut follower| async { Some((follower.next().await, follower)) })
     }
 }
@@ -191,15 +192,36 @@ enum Stage {
 
 /// One watch.
 struct Follower<S, F> {
-    what: &'static str,
     open: F,
     stream: Option<Pin<Box<S>>>,
     stage: Stage,
     attempts: Attempts,
-    /// Since when it fails.
-    since: Option<Timestamp>,
+    failing: Failing,
     lost: watch::Receiver<()>,
+}
+
+/// Since when a watch fails, told to whoever asks. A watch that ends, as those of a leader do that leads no more, fails no longer.
+struct Failing {
+    what: &'static str,
+    since: Option<Timestamp>,
     metrics: Metrics,
+    health: Health,
+}
+
+impl Failing {
+    fn set(&mut self, since: Option<Timestamp>) -> Option<Timestamp> {
+        self.metrics.watch(self.what, since.map(Timestamp::as_second));
+        self.health.set_stale(self.what, since);
+        std::mem::replace(&mut self.since, since)
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        if self.since.is_some() {
+            self.set(None);
+        }
+    }
 }
 
 impl<K, S, F> Follower<S, F>
@@ -232,7 +254,7 @@ where
                     WatchFailure::Late
                 }
                 Ok(()) = self.lost.changed(), if matches!(stage, Stage::Steady) => {
-                    debug!(what = self.what, "a connection was lost: listing again");
+                    debug!(what = self.failing.what, "a connection was lost: listing again");
                     self.list();
                     continue;
                 }
@@ -266,9 +288,8 @@ where
     fn steady(&mut self) {
         self.stage = Stage::Steady;
         self.attempts = Attempts::default();
-        self.metrics.watch(self.what, None);
-        if let Some(since) = self.since.take() {
-            info!(what = self.what, since = %since, "watch is whole again");
+        if let Some(since) = self.failing.set(None) {
+            info!(what = self.failing.what, since = %since, "watch is whole again");
         }
     }
 
@@ -277,15 +298,13 @@ where
         let now = Instant::now();
         self.stream = None;
         self.stage = Stage::Pause(now.checked_add(self.attempts.pause(failure)).unwrap_or(now));
-        debug!(what = self.what, %failure, "watch failed");
+        debug!(what = self.failing.what, %failure, "watch failed");
         // That the server forgets old versions is no fault: the list comes at once.
-        if self.since.is_some() || (*failure == WatchFailure::Expired && self.attempts.failed == 1) {
+        if self.failing.since.is_some() || (*failure == WatchFailure::Expired && self.attempts.failed == 1) {
             return false;
         }
-        let since = Timestamp::now();
-        self.since = Some(since);
-        self.metrics.watch(self.what, Some(since.as_second()));
-        warn!(what = self.what, %failure, "watch fails: what it last told stays in use");
+        self.failing.set(Some(Timestamp::now()));
+        warn!(what = self.failing.what, %failure, "watch fails: what it last told stays in use");
         true
     }
 }

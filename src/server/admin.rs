@@ -3,6 +3,7 @@
 //! Whoever reaches it may connect, but can't keep others out ([`connection_limit`](super::connection_limit)): a probe of the kubelet
 //! takes the place of whoever has said nothing for longest.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -45,15 +46,21 @@ pub async fn serve(listener: TcpListener, health: Health, metrics: Metrics, stop
 fn router(health: Health, metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get("ok\n"))
-        .route("/readyz", get(async move || readiness(&health.unmet())))
+        .route("/readyz", get(async move || readiness(&health)))
         .route("/metrics", get(async move || ([(CONTENT_TYPE, METRICS_TYPE)], metrics.render())))
         .fallback((StatusCode::NOT_FOUND, "no such path: /healthz, /readyz, /metrics\n"))
         .method_not_allowed_fallback((StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"))
 }
 
-fn readiness(unmet: &[&str]) -> (StatusCode, String) {
-    match unmet {
-        [] => (StatusCode::OK, "ready\n".into()),
+/// The first line says whether this replica can answer, the others what it answers by that may be old.
+fn readiness(health: &Health) -> (StatusCode, String) {
+    let (status, mut text) = match health.unmet().as_slice() {
+        [] => (StatusCode::OK, "ready\n".to_owned()),
         unmet => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready, waiting for: {}\n", unmet.join(", "))),
+    };
+    for (what, since) in health.stale() {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "may be old, not followed since {since:.0}: {what}");
     }
+    (status, text)
 }

@@ -429,9 +429,22 @@ async fn the_admin_port_says_what_is_missing() {
     let waiting = get("GET /readyz").await;
     assert!(waiting.starts_with("HTTP/1.1 503") && waiting.contains("policies"), "{waiting}");
     policies.met();
-    assert!(get("GET /readyz").await.starts_with("HTTP/1.1 200"));
+    assert!(get("GET /readyz").await.ends_with("\r\nready\n"));
     assert!(get("GET /metrics").await.contains("# EOF"));
     assert!(get("POST /healthz").await.starts_with("HTTP/1.1 405"));
     assert!(get("GET /validate").await.starts_with("HTTP/1.1 404"));
+    task.abort();
+}
+
+#[tokio::test]
+async fn flt_49_readiness_stays_and_says_since_when_policies_may_be_old() {
+    let (address, _, health, task) = admin_port().await;
+    let readyz = async || get(connect_from([127, 0, 0, 1], address).await, "GET /readyz").await;
+    health.set_stale("policies", Some("2026-11-01T10:00:00.5Z".parse().unwrap()));
+    let old = readyz().await;
+    assert!(old.starts_with("HTTP/1.1 200"), "{old}");
+    assert!(old.ends_with("\r\nready\nmay be old, not followed since 2026-11-01T10:00:00Z: policies\n"), "{old}");
+    health.set_stale("policies", None);
+    assert!(readyz().await.ends_with("\r\nready\n"));
     task.abort();
 }

@@ -56,7 +56,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn serve(process: Process, arguments: Arguments, kubeconfig: Option<PathBuf>) -> anyhow::Result<()> {
     let client = client::connect(kubeconfig.as_deref()).await?;
-    let watches = Watches::new(process.metrics.clone());
+    let watches = Watches::new(process.metrics.clone(), process.health.clone());
     let (stored_sender, stored) = watch::channel(None);
     let (serving_sender, serving) = watch::channel(None);
     let (ca_sender, ca_bundle) = watch::channel(None);

@@ -16,7 +16,7 @@ use crate::cluster::certificates::self_signed;
 use crate::files::{Contents, Watcher};
 use crate::keychain::DockerConfigFile;
 use crate::policy::{Entry, PolicyCell};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Health, Metrics};
 use crate::trust::Wanted;
 use crate::verifier::ports::NameAlone;
 
@@ -24,6 +24,8 @@ use super::{Process, roots};
 
 /// How often the folder is read again.
 const POLL: Duration = Duration::from_secs(2);
+/// What is told as old while the folder can't be read.
+const STALE: &str = "policy-folder";
 
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -38,6 +40,7 @@ pub(super) struct Arguments {
 struct Outlets {
     policies: PolicyCell,
     metrics: Metrics,
+    health: Health,
     wanted: watch::Sender<Option<Wanted>>,
 }
 
@@ -45,8 +48,12 @@ pub(super) async fn serve(process: Process, arguments: Arguments, path: PathBuf)
     let condition = process.health.condition("policies");
     let (watcher, contents) = Watcher::start(path.clone())?;
     let keeping = roots::keep(&process)?;
-    let outlets =
-        Outlets { policies: process.policies.clone(), metrics: process.metrics.clone(), wanted: keeping.wanted };
+    let outlets = Outlets {
+        policies: process.policies.clone(),
+        metrics: process.metrics.clone(),
+        health: process.health.clone(),
+        wanted: keeping.wanted,
+    };
     publish(&outlets, contents);
     condition.met();
     let names = ["localhost".to_owned(), process.listener.local_addr()?.ip().to_string()];
@@ -79,8 +86,12 @@ async fn follow(mut watcher: Watcher, outlets: Outlets) {
         watcher = back;
         match answer {
             None => {}
-            Some(Ok(contents)) => publish(&outlets, contents),
+            Some(Ok(contents)) => {
+                outlets.health.set_stale(STALE, None);
+                publish(&outlets, contents);
+            }
             Some(Err(problem)) => {
+                outlets.health.set_stale(STALE, Some(Timestamp::now()));
                 outlets.metrics.policy_reload_failed();
                 error!(%problem, "the changed policies can't be used; the last good ones stay in force");
             }

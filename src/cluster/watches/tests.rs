@@ -83,7 +83,7 @@ fn failing(metrics: &Metrics) -> bool {
 #[tokio::test(start_paused = true)]
 async fn flt_44_after_an_outage_of_any_length_the_list_comes_within_two_seconds() {
     let metrics = Metrics::new();
-    let watches = Watches::new(metrics.clone());
+    let watches = Watches::new(metrics.clone(), Health::default());
     let refusals = (0..40).map(|_| vec![Ok(Event::Init), Err(unreachable())]);
     let script = Script::new([list_then(unreachable())].into_iter().chain(refusals));
     let mut events = script.follow(&watches);
@@ -101,7 +101,7 @@ async fn flt_44_after_an_outage_of_any_length_the_list_comes_within_two_seconds(
 async fn flt_44_a_forgotten_version_costs_no_pause_and_is_no_failure() {
     let metrics = Metrics::new();
     let script = Script::new([list_then(watcher::Error::WatchError(status(410)))]);
-    let mut events = script.follow(&Watches::new(metrics.clone()));
+    let mut events = script.follow(&Watches::new(metrics.clone(), Health::default()));
     let told = read(&mut events, 5).await;
     assert_eq!(script.began(), [0, 0]);
     assert_eq!(failures(told), []);
@@ -111,7 +111,7 @@ async fn flt_44_a_forgotten_version_costs_no_pause_and_is_no_failure() {
 #[tokio::test(start_paused = true)]
 async fn flt_44_a_definition_that_is_back_is_found_within_two_seconds() {
     let script = Script::new((0..20).map(|_| vec![Ok(Event::Init), Err(refused(404))]));
-    let mut events = script.follow(&Watches::new(Metrics::new()));
+    let mut events = script.follow(&Watches::new(Metrics::new(), Health::default()));
     let told = read(&mut events, 30).await;
     assert_eq!(failures(told), [WatchFailure::NotDefined]);
     assert!(script.began().windows(2).all(|pair| pair[1] - pair[0] <= 2000));
@@ -121,7 +121,7 @@ async fn flt_44_a_definition_that_is_back_is_found_within_two_seconds() {
 async fn flt_44_the_first_answer_of_any_kind_ends_the_pauses_of_an_outage() {
     let outage = (0..10).map(|_| vec![Err(unreachable())]);
     let script = Script::new(outage.chain([vec![Err(refused(503))]]));
-    read(&mut script.follow(&Watches::new(Metrics::new())), 60).await;
+    read(&mut script.follow(&Watches::new(Metrics::new(), Health::default())), 60).await;
     let began = script.began();
     assert_eq!(began[11] - began[10], 0, "{began:?}");
 }
@@ -129,7 +129,7 @@ async fn flt_44_the_first_answer_of_any_kind_ends_the_pauses_of_an_outage() {
 #[tokio::test(start_paused = true)]
 async fn flt_45_a_silent_watch_lists_again_when_a_plain_request_got_no_answer() {
     let script = Script::new([]);
-    let watches = Watches::new(Metrics::new());
+    let watches = Watches::new(Metrics::new(), Health::default());
     let mut events = script.follow(&watches);
     read(&mut events, 100).await;
     assert_eq!(script.began().len(), 1, "silence alone is no failure");
@@ -141,7 +141,7 @@ async fn flt_45_a_silent_watch_lists_again_when_a_plain_request_got_no_answer() 
 #[tokio::test(start_paused = true)]
 async fn flt_45_a_list_without_an_answer_is_given_up() {
     let script = Script::new([vec![Ok(Event::Init)]]);
-    let told = read(&mut script.follow(&Watches::new(Metrics::new())), 30).await;
+    let told = read(&mut script.follow(&Watches::new(Metrics::new(), Health::default())), 30).await;
     assert_eq!(failures(told), [WatchFailure::Late]);
     assert_eq!(script.began(), [0, 10_000]);
 }
@@ -149,7 +149,7 @@ async fn flt_45_a_list_without_an_answer_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_fails_after_each_list_is_not_tried_without_a_pause() {
     let script = Script::new((0..100).map(|_| list_then(refused(403))));
-    let told = read(&mut script.follow(&Watches::new(Metrics::new())), 60).await;
+    let told = read(&mut script.follow(&Watches::new(Metrics::new(), Health::default())), 60).await;
     assert!((28..40).contains(&script.began().len()), "{:?}", script.began());
     assert_eq!(failures(told).len(), 1);
 }
@@ -168,4 +168,28 @@ async fn one_object_is_there_or_not_also_after_a_new_list() {
     assert_eq!(seen, [true, false, false]);
     let failed: Vec<_> = only(once(ready(Err::<Event<Namespace>, _>(WatchFailure::Late)))).collect().await;
     assert!(matches!(failed.as_slice(), [Err(WatchFailure::Late)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn flt_49_since_when_policies_may_be_old_is_told_until_they_are_current_or_nobody_follows_them() {
+    let (metrics, health) = (Metrics::new(), Health::default());
+    let policies = health.condition("policies");
+    policies.met();
+    let watches = Watches::new(metrics.clone(), health.clone());
+    let outage = || (0..30).map(|_| vec![Err(unreachable())]);
+    let script = Script::new(std::iter::once(list_then(unreachable())).chain(outage()));
+    let mut events = script.follow(&watches);
+    read(&mut events, 20).await;
+    let [("policies", since)] = health.stale()[..] else { panic!("{:?}", health.stale()) };
+    assert!(health.unmet().is_empty(), "it can answer all the same");
+    read(&mut events, 10).await;
+    assert_eq!(health.stale(), [("policies", since)], "since the first failure");
+    read(&mut events, 60).await;
+    assert_eq!(health.stale(), [], "current again");
+
+    let mut events = Script::new(outage()).follow(&watches);
+    read(&mut events, 20).await;
+    assert!(failing(&metrics) && health.stale().len() == 1);
+    drop(events);
+    assert!(!failing(&metrics) && health.stale().is_empty(), "a watch that has ended fails no longer");
 }

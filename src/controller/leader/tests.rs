@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::cluster::scripted::{client, refusal};
+use crate::telemetry::Health;
 
 fn held_by(holder: &str, seconds: i32) -> LeaseSpec {
     LeaseSpec { holder_identity: Some(holder.into()), lease_duration_seconds: Some(seconds), ..LeaseSpec::default() }
@@ -66,7 +67,8 @@ async fn cfg_19_a_lease_that_was_deleted_is_created_by_one_write_and_taken_by_an
         }
     });
     let metrics = Metrics::new();
-    let election = Election::new(client, "gate", "gate", "a", Watches::new(metrics.clone()), metrics);
+    let election =
+        Election::new(client, "gate", "gate", "a", Watches::new(metrics.clone(), Health::default()), metrics);
     assert_eq!(election.attempt(&mut None).await.unwrap(), Standing::Leads);
     assert_eq!(*writes.lock().unwrap(), ["apply null", "merge \"a\""], "an empty one can't take it from another");
     assert_eq!(lease.lock().unwrap().as_ref().unwrap()["spec"]["holderIdentity"], "a");
@@ -96,7 +98,10 @@ fn election(lease: Value, written: StatusCode) -> (Election, Metrics) {
         };
         std::future::ready(answer)
     });
-    (Election::new(client, "gate", "gate", "a", Watches::new(metrics.clone()), metrics.clone()), metrics)
+    (
+        Election::new(client, "gate", "gate", "a", Watches::new(metrics.clone(), Health::default()), metrics.clone()),
+        metrics,
+    )
 }
 
 #[tokio::test(start_paused = true)]
