@@ -3,7 +3,7 @@
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhook, MutatingWebhookConfiguration, ValidatingWebhook, ValidatingWebhookConfiguration,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -164,12 +164,16 @@ pub(super) fn enforcement<C: Configuration>(
     })
 }
 
-/// Who wrote the object last, besides this program: the name under which a client writes (`kubectl-edit`, `helm`).
+/// Who has written the object since this program did: the name under which a client writes (`kubectl-edit`, `helm`). A client that
+/// only took something away, such as all webhooks, leaves no name; one that wrote before is not to blame.
 pub(super) fn last_manager(metadata: &ObjectMeta) -> String {
-    let others = metadata.managed_fields.iter().flatten();
-    let others = others.filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
-    let last = others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
-    last.and_then(|entry| entry.manager.as_deref()).map_or_else(|| "an unknown client".to_owned(), foreign)
+    let time = |entry: &ManagedFieldsEntry| entry.time.as_ref().map(|time| time.0);
+    let is_own = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() == Some(FIELD_MANAGER);
+    let entries = || metadata.managed_fields.iter().flatten();
+    let own = entries().filter(is_own).filter_map(time).max();
+    let since = entries().filter(|entry| !is_own(entry) && time(entry) >= own);
+    let last = since.max_by_key(|entry| time(entry)).and_then(|entry| entry.manager.as_deref());
+    last.map_or_else(|| "an unknown client".to_owned(), foreign)
 }
 
 fn fails<C: Configuration>(webhook: &C::Webhook) -> bool {

@@ -253,9 +253,13 @@ fn cfg_15_the_client_that_changed_a_configuration_is_named() {
         time: Some(Time(jiff::Timestamp::from_second(second).unwrap())),
         ..ManagedFieldsEntry::default()
     };
-    metadata.managed_fields =
-        Some(vec![entry("helm", 1), entry("kubectl-edit", 2), entry(crate::cluster::FIELD_MANAGER, 3)]);
+    let own = crate::cluster::FIELD_MANAGER;
+    metadata.managed_fields = Some(vec![entry("helm", 1), entry(own, 2), entry("kubectl-edit", 3)]);
     assert_eq!(last_manager(&metadata), "kubectl-edit");
+    metadata.managed_fields = Some(vec![entry("helm", 1), entry(own, 2)]);
+    assert_eq!(last_manager(&metadata), "an unknown client", "who wrote before is not to blame");
+    metadata.managed_fields = Some(vec![entry("helm", 1), entry("kubectl-edit", 2)]);
+    assert_eq!(last_manager(&metadata), "kubectl-edit", "of what was never filled");
 }
 
 #[test]
