@@ -31,7 +31,7 @@ use crate::policy::{
 };
 use crate::registry;
 use crate::signatures::RootsCell;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, log};
 use crate::trust;
 use crate::verifier::ports::{NameAlone, PullContext};
 use crate::verifier::{Engine, Question};
@@ -42,6 +42,8 @@ use report::Report;
 
 /// What the policy is called that the flags make.
 const FLAGS: &str = "command-line";
+/// What is said on standard error of what `sealgate serve` logs: which logins a registry has refused, which no answer says.
+const LOG: &str = "off,sealgate::registry=warn";
 
 #[derive(Debug, Args)]
 #[command(
@@ -143,6 +145,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<u8> {
         return Ok(report.exit_code());
     }
     let (contents, namespace) = policies(&arguments)?;
+    let _log = log::init(LOG, log::Format::Plain, Metrics::new())?;
     let verdicts = ask(&arguments, contents, namespace).await?;
     let report = Report::new(&verdicts);
     arguments.output.print(&report, table::render)?;

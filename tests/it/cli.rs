@@ -164,13 +164,15 @@ fn verify_speaks_no_plain_http_unless_told() {
 #[test]
 fn verify_uses_the_credentials_of_docker() {
     let world = World::with("verify-docker", Auth::basic("ci", "hunter2"));
-    assert_eq!(code(&world.verify(&["--key", &world.key_file()])), UNDECIDED);
+    let refused = world.verify(&["--key", &world.key_file()]);
+    assert_eq!(code(&refused), UNDECIDED);
+    assert!(complaint(&refused).contains("tried anonymous access"), "{}", complaint(&refused));
     let config =
         format!(r#"{{"auths": {{"{}": {{"username": "ci", "password": "hunter2"}}}}}}"#, world.registry.host());
     world.file("config.json", &config);
     let arguments = ["verify", "--allow-http-registry", "--key", &world.key_file(), &world.image];
     let output = program(&arguments).env("DOCKER_CONFIG", &world.folder).stdin(Stdio::null()).output().unwrap();
-    assert_eq!(code(&output), ACCEPTED, "{}", out(&output));
+    assert_eq!((code(&output), complaint(&output).as_str()), (ACCEPTED, ""), "{}", out(&output));
 }
 
 #[test]

@@ -115,6 +115,8 @@ impl Stage {
         let said = said.replace(&format!("{}/", self.folder.display()), "");
         let said = said.replace(&self.digest().to_string(), "sha256:IMAGE");
         let said = regex::Regex::new("sha256-[0-9a-f]{8}").unwrap().replace_all(&said, "sha256-HEX").into_owned();
+        let time = regex::Regex::new("(?m)^[0-9-]{10}T[0-9:.]{8,}Z").unwrap();
+        let said = time.replace_all(&said, "TIME").into_owned();
         let manifest = regex::Regex::new("sha256:[0-9a-f]{12,64}").unwrap();
         manifest.replace_all(&said, "sha256:HEX").into_owned()
     }
