@@ -32,6 +32,9 @@ use crate::trust::Report;
 use events::Events;
 use leader::Election;
 
+/// How many writes of status are on their way at once.
+const STATUS_WRITES: usize = 8;
+
 /// What the controller is told at the start.
 #[derive(Clone, Debug)]
 pub struct Settings {

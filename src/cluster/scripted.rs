@@ -1,12 +1,16 @@
 //! An API server for tests: a function from requests to answers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -55,4 +59,37 @@ pub(crate) fn refusal(status: StatusCode, message: &str) -> (StatusCode, Value) 
     let mut body = json!({"message": message, "reason": reason, "code": code});
     json_patch::merge(&mut body, &failure);
     (status, body)
+}
+
+/// How many requests were begun, are on their way, and were at once at most.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traffic(Arc<[AtomicUsize; 3]>);
+
+impl Traffic {
+    /// A client of an API server that takes so long for each answer, which is the object that was sent.
+    pub(crate) fn client(&self, each: Duration) -> Client {
+        let traffic = self.clone();
+        client(move |asked| {
+            let traffic = traffic.clone();
+            async move {
+                let [begun, now, most] = &*traffic.0;
+                begun.fetch_add(1, Relaxed);
+                now.fetch_add(1, Relaxed);
+                most.fetch_max(now.load(Relaxed), Relaxed);
+                sleep(each).await;
+                now.fetch_sub(1, Relaxed);
+                (StatusCode::OK, asked.body)
+            }
+        })
+    }
+
+    /// How many were begun.
+    pub(crate) fn begun(&self) -> usize {
+        self.0[0].load(Relaxed)
+    }
+
+    /// How many were on their way at once, at most.
+    pub(crate) fn most(&self) -> usize {
+        self.0[2].load(Relaxed)
+    }
 }

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::warn;
 
 use crate::api::TrustedRootStatus;
 use crate::api::status::{READY, condition};
 use crate::cluster::FIELD_MANAGER;
-use crate::cluster::client::REQUEST_TIMEOUT;
-use crate::cluster::roots::resource;
+use crate::cluster::client::{REQUEST_TIMEOUT, RequestError, request};
+use crate::cluster::roots::{StoredRoot, resource};
 use crate::trust::{Problem, Report};
 
-use super::Inputs;
+use super::{Inputs, STATUS_WRITES};
 
 /// How soon failed writes are tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -34,22 +35,8 @@ pub(super) async fn reconcile(inputs: &Inputs) {
         let roots = stored.borrow_and_update().clone().unwrap_or_else(|| [].into());
         let told = reports.borrow_and_update().clone();
         written.retain(|name, _| roots.iter().any(|root| root.entry.name == *name));
-        let mut failed = false;
-        for root in roots.iter() {
-            let name = &root.entry.name;
-            // A change that the keeper has not taken in yet is reported when it has.
-            let current = |report: &&Report| report.name == *name && report.generation == root.generation;
-            let Some(report) = told.iter().find(current) else { continue };
-            let before = written.get(name).unwrap_or(&root.status);
-            let wanted = status(report, &before.conditions, Timestamp::now());
-            if wanted == root.status {
-                written.remove(name);
-            } else if wanted != *before {
-                failed |= !write(&api, name, &wanted).await;
-                written.insert(name.clone(), wanted);
-            }
-        }
-        if failed {
+        let due = due(&roots, &told, &mut written);
+        if !write_all(&api, due, &mut written).await {
             written.clear();
             sleep(RETRY).await;
             continue;
@@ -60,6 +47,53 @@ pub(super) async fn reconcile(inputs: &Inputs) {
             else => std::future::pending::<()>().await,
         }
     }
+}
+
+/// The status of each root that differs from what is stored and from what was written.
+fn due(
+    roots: &[StoredRoot],
+    told: &[Report],
+    written: &mut BTreeMap<String, TrustedRootStatus>,
+) -> Vec<(String, TrustedRootStatus)> {
+    let mut due = Vec::new();
+    for root in roots {
+        let name = &root.entry.name;
+        // A change that the keeper has not taken in yet is reported when it has.
+        let current = |report: &&Report| report.name == *name && report.generation == root.generation;
+        let Some(report) = told.iter().find(current) else { continue };
+        let before = written.get(name).unwrap_or(&root.status);
+        let wanted = status(report, &before.conditions, Timestamp::now());
+        if wanted == root.status {
+            written.remove(name);
+        } else if wanted != *before {
+            due.push((name.clone(), wanted));
+        }
+    }
+    due
+}
+
+/// Writes some at once; whether all succeeded. Those that are left while the API server is away would wait for it in vain.
+async fn write_all(
+    api: &Api<DynamicObject>,
+    due: Vec<(String, TrustedRootStatus)>,
+    written: &mut BTreeMap<String, TrustedRootStatus>,
+) -> bool {
+    let mut whole = true;
+    // All futures are made before: a closure in the stream would borrow for longer than the compiler can tell.
+    let writes: Vec<_> = due.into_iter().map(|(name, status)| write(api, name, status)).collect();
+    let mut writes = stream::iter(writes).buffer_unordered(STATUS_WRITES);
+    while let Some((name, status, answer)) = writes.next().await {
+        let Err(error) = answer else {
+            written.insert(name, status);
+            continue;
+        };
+        warn!(root = name, problem = %error, "status of a trusted root not written");
+        whole = false;
+        if error.status().is_none() {
+            break;
+        }
+    }
+    whole
 }
 
 /// What is said of a trusted root. Times are whole seconds, as the API server stores them.
@@ -91,8 +125,12 @@ fn status(report: &Report, before: &[Condition], now: Timestamp) -> TrustedRootS
     }
 }
 
-async fn write(api: &Api<DynamicObject>, name: &str, status: &TrustedRootStatus) -> bool {
-    let TrustedRootStatus { conditions, source, digest, fetched_at, expires_at } = status;
+async fn write(
+    api: &Api<DynamicObject>,
+    name: String,
+    status: TrustedRootStatus,
+) -> (String, TrustedRootStatus, Result<(), RequestError>) {
+    let TrustedRootStatus { conditions, source, digest, fetched_at, expires_at } = &status;
     // What is not said any more is to be gone.
     let patch = json!({ "status": {
         "conditions": conditions,
@@ -102,15 +140,12 @@ async fn write(api: &Api<DynamicObject>, name: &str, status: &TrustedRootStatus)
         "expiresAt": expires_at,
     } });
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-    let problem = match timeout(REQUEST_TIMEOUT, api.patch_status(name, &params, &Patch::Merge(patch))).await {
-        Ok(Ok(_)) => return true,
+    let answer = match request(REQUEST_TIMEOUT, api.patch_status(&name, &params, &Patch::Merge(patch))).await {
         // Deleted meanwhile.
-        Ok(Err(kube::Error::Api(status))) if status.code == 404 => return true,
-        Ok(Err(problem)) => problem.to_string(),
-        Err(_) => "the API server did not answer in time".into(),
+        Err(error) if error.status() == Some(404) => Ok(()),
+        answer => answer.map(|_| ()),
     };
-    warn!(root = name, problem, "status of a trusted root not written");
-    false
+    (name, status, answer)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Api;
@@ -18,8 +19,8 @@ use crate::cluster::FIELD_MANAGER;
 use crate::cluster::client::{REQUEST_TIMEOUT, RequestError, request};
 use crate::cluster::policies::{StoredPolicy, resource};
 
-use super::Inputs;
 use super::events::Events;
+use super::{Inputs, STATUS_WRITES};
 
 /// How soon failed writes are tried again.
 const RETRY: Duration = Duration::from_secs(5);
@@ -34,33 +35,8 @@ pub(super) async fn reconcile(inputs: &Inputs, mut enforcement: watch::Receiver<
         let policies = stored.borrow_and_update().clone().unwrap_or_else(|| [].into());
         let gate = enforcement.borrow_and_update().clone();
         written.retain(|name, _| policies.iter().any(|policy| policy.name == *name));
-        let mut failed = false;
-        for policy in policies.iter() {
-            let before = written.get(&policy.name).unwrap_or(&policy.conditions);
-            let wanted = wanted(policy, gate.as_ref(), before, Timestamp::now());
-            if wanted == policy.conditions {
-                written.remove(&policy.name);
-            } else if wanted != *before {
-                match write(&api, policy, &wanted).await {
-                    Ok(()) => {
-                        if let Some(condition) = news(before, &wanted) {
-                            events.publish(policy, condition).await;
-                        }
-                        written.insert(policy.name.clone(), wanted);
-                    }
-                    Err(error) => {
-                        warn!(policy = policy.name, problem = %error, "policy status not written");
-                        written.remove(&policy.name);
-                        failed = true;
-                        if error.status().is_none() {
-                            // The API server is away: the others would wait for it in vain too.
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        if failed {
+        let due = due(&policies, gate.as_ref(), &mut written);
+        if !write_all(&api, events, due, &mut written).await {
             sleep(RETRY).await;
             continue;
         }
@@ -72,6 +48,58 @@ pub(super) async fn reconcile(inputs: &Inputs, mut enforcement: watch::Receiver<
     }
 }
 
+/// A policy whose status is to be written.
+struct Due<'a> {
+    policy: &'a StoredPolicy,
+    before: Vec<Condition>,
+    wanted: Vec<Condition>,
+}
+
+/// What differs from what is stored and from what was written.
+fn due<'a>(
+    policies: &'a [StoredPolicy],
+    gate: Option<&Enforcement>,
+    written: &mut BTreeMap<String, Vec<Condition>>,
+) -> Vec<Due<'a>> {
+    let mut due = Vec::new();
+    for policy in policies {
+        let before = written.get(&policy.name).unwrap_or(&policy.conditions);
+        let wanted = wanted(policy, gate, before, Timestamp::now());
+        if wanted == policy.conditions {
+            written.remove(&policy.name);
+        } else if wanted != *before {
+            due.push(Due { policy, before: before.clone(), wanted });
+        }
+    }
+    due
+}
+
+/// Writes some at once; whether all succeeded. Those that are left while the API server is away would wait for it in vain.
+async fn write_all(
+    api: &Api<DynamicObject>,
+    events: &Events,
+    due: Vec<Due<'_>>,
+    written: &mut BTreeMap<String, Vec<Condition>>,
+) -> bool {
+    let mut whole = true;
+    // All futures are made before: a closure in the stream would borrow for longer than the compiler can tell.
+    let writes: Vec<_> = due.into_iter().map(|due| write(api, events, due)).collect();
+    let mut writes = stream::iter(writes).buffer_unordered(STATUS_WRITES);
+    while let Some((Due { policy, wanted, .. }, answer)) = writes.next().await {
+        let Err(error) = answer else {
+            written.insert(policy.name.clone(), wanted);
+            continue;
+        };
+        warn!(policy = policy.name, problem = %error, "policy status not written");
+        written.remove(&policy.name);
+        whole = false;
+        if error.status().is_none() {
+            break;
+        }
+    }
+    whole
+}
+
 /// All conditions of a policy, Ready first.
 fn wanted(policy: &StoredPolicy, gate: Option<&Enforcement>, before: &[Condition], now: Timestamp) -> Vec<Condition> {
     let generation = Some(policy.generation);
@@ -81,12 +109,21 @@ fn wanted(policy: &StoredPolicy, gate: Option<&Enforcement>, before: &[Condition
     all
 }
 
-async fn write(api: &Api<DynamicObject>, policy: &StoredPolicy, conditions: &[Condition]) -> Result<(), RequestError> {
-    let patch = json!({ "status": { "conditions": conditions } });
+/// Writes the conditions of one, and tells of what is news.
+async fn write<'a>(api: &Api<DynamicObject>, events: &Events, due: Due<'a>) -> (Due<'a>, Result<(), RequestError>) {
+    let patch = json!({ "status": { "conditions": due.wanted } });
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-    match request(REQUEST_TIMEOUT, api.patch_status(&policy.name, &params, &Patch::Merge(patch))).await {
+    match request(REQUEST_TIMEOUT, api.patch_status(&due.policy.name, &params, &Patch::Merge(patch))).await {
+        Ok(_) => {}
         // Deleted meanwhile.
-        Err(error) if error.status() == Some(404) => Ok(()),
-        answer => answer.map(|_| ()),
+        Err(error) if error.status() == Some(404) => {}
+        Err(error) => return (due, Err(error)),
     }
+    if let Some(condition) = news(&due.before, &due.wanted) {
+        events.publish(due.policy, condition).await;
+    }
+    (due, Ok(()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,7 @@
+use tokio::time::Instant;
+
 use super::*;
+use crate::cluster::scripted::Traffic;
 use crate::domain::Digest;
 use crate::trust::{Contents, InUse, Origin};
 
@@ -66,4 +69,19 @@ fn the_transition_time_moves_only_with_the_status() {
     assert_eq!(stale.conditions[0].last_transition_time.0, now());
     let expired = status(&report(Some(Problem::Expired("x".into()))), &stale.conditions, later);
     assert_eq!(expired.conditions[0].last_transition_time.0, later);
+}
+
+#[tokio::test(start_paused = true)]
+async fn flt_22_status_of_many_roots_is_written_at_once_and_given_up_while_the_api_server_is_away() {
+    let due =
+        || (0..40).map(|number| (format!("root-{number}"), status(&report(None), &[], now()))).collect::<Vec<_>>();
+    for (each, whole, took) in
+        [(Duration::from_secs(1), true, Duration::from_secs(5)), (Duration::from_hours(1), false, REQUEST_TIMEOUT)]
+    {
+        let (traffic, mut written, began) = (Traffic::default(), BTreeMap::new(), Instant::now());
+        let api = Api::all_with(traffic.client(each), &resource());
+        assert_eq!(write_all(&api, due(), &mut written).await, whole);
+        assert_eq!((began.elapsed(), traffic.most()), (took, STATUS_WRITES));
+        assert_eq!(written.len(), if whole { 40 } else { 0 });
+    }
 }
