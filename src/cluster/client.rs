@@ -4,6 +4,7 @@
 //! that was cut in silence (a lost NAT entry, a load balancer that failed over) breaks after [`SILENCE`] at most. It has no
 //! retries below the callers', and logs nothing by itself.
 
+use std::error::Error;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 use tower::{BoxError, ServiceBuilder};
 
 use super::watches;
+use crate::domain::text::foreign;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,8 +68,27 @@ pub enum RequestError {
     #[error("the API server did not answer in time")]
     Late,
     /// Another reason.
-    #[error(transparent)]
-    Failed(#[from] kube::Error),
+    #[error("{}", words(.0))]
+    Failed(kube::Error),
+}
+
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the API server answers {}: {}", status.code, foreign(&status.message)),
+        kube::Error::SerdeError(problem) => {
+            format!("the answer of the API server can't be read (line {}, column {})", problem.line(), problem.column())
+        }
+        other => format!("the API server can't be reached: {}", foreign(&root_cause(other))),
+    }
+}
+
+/// The innermost cause, which names what went wrong and no layers.
+pub(super) fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
 
 impl RequestError {

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::info;
 
-use crate::domain::text::foreign;
 use crate::verifier::ports::{Access, Keychain, PullContext, Repository};
 
 pub use cache::Limits;
@@ -27,9 +25,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How many secrets of one puller are looked at.
 pub const MAX_SECRETS: usize = 16;
-
-/// What an answer says of pull secrets that can't be used.
-const UNUSABLE: &str = "pull secrets of the pod can't be used: sealgate's log says which and why";
 
 /// Where secrets may be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,21 +94,7 @@ impl<S: Source> PullSecrets<S> {
 }
 
 impl<S: Source> Keychain for PullSecrets<S> {
-    /// Whoever asks need not be the API server: which Secrets are there, and of what type, is for the log alone.
     async fn access(&self, repository: &Repository, context: &PullContext) -> Access {
-        let mut access = self.find(repository, context).await;
-        if !access.problems.is_empty() {
-            let problems = access.problems.join("; ");
-            info!(namespace = foreign(&context.namespace), problems, "pull secrets can't be used");
-            access.problems = vec![UNUSABLE.to_owned()];
-        }
-        access
-    }
-}
-
-impl<S: Source> PullSecrets<S> {
-    /// The same, with each problem by the name of its object.
-    async fn find(&self, repository: &Repository, context: &PullContext) -> Access {
         let mut access = Access::default();
         let namespace = &context.namespace;
         if !self.0.scope.allows(namespace) {

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
+use super::client::root_cause;
 use crate::domain::text::foreign;
 use crate::telemetry::{Health, Metrics};
 
@@ -345,13 +346,4 @@ fn only<K>(
             ready(Some(told))
         })
         .filter_map(ready)
-}
-
-/// The innermost cause, which names what went wrong and no layers.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

@@ -108,7 +108,8 @@ impl Election {
     pub(super) async fn campaign(&self) {
         let mut sighting: Option<Sighting> = None;
         let mut renewed: Option<Instant> = None;
-        let mut complaint = String::new();
+        // What the API server answers instead, or that it answers nothing.
+        let mut failing: Option<Option<u16>> = None;
         let mut absence = Absence::new(Instant::now());
         loop {
             let began = Instant::now();
@@ -117,20 +118,21 @@ impl Election {
                     let holds = standing == Standing::Leads;
                     renewed = holds.then_some(began);
                     self.set(holds);
-                    complaint.clear();
+                    if failing.take().is_some() {
+                        info!(lease = self.name, "lease can be read and renewed again");
+                    }
                     if standing != Standing::Unclear {
                         self.seen(&mut absence);
                     }
                     PERIOD
                 }
                 Err(error) => {
-                    if error.status().is_none() {
+                    let status = error.status();
+                    if status.is_none() {
                         self.watches.connection_lost();
                     }
-                    let problem = error.to_string();
-                    if problem != complaint {
-                        warn!(lease = self.name, problem, "lease not renewed or read");
-                        complaint = problem;
+                    if failing.replace(status) != Some(status) {
+                        warn!(lease = self.name, problem = %error, "lease not renewed or read");
                     }
                     if renewed.is_none_or(|renewed| renewed.elapsed() >= BELIEF) {
                         self.set(false);

@@ -104,7 +104,8 @@ pub enum Fault {
 pub struct Access {
     /// Credentials, each bound to a host.
     pub credentials: Vec<Credential>,
-    /// Credentials that could not be had, for the message of a 401: `secret shop/regcred: not found`.
+    /// Credentials that could not be had, for the log when no login is accepted: `secret shop/regcred: not found`. No answer says
+    /// them: whoever asks need not be the API server.
     pub problems: Vec<String>,
 }
 

@@ -144,8 +144,10 @@ impl Drop for World {
     fn drop(&mut self) {
         if thread::panicking() {
             for replica in &self.replicas {
-                let log = kubectl(&["logs", "-n", "sealgate", &replica.name, "--tail=60"]);
-                eprintln!("the log of {}:\n{}", replica.name, log.unwrap_or_else(|error| error));
+                let log = kubectl(&["logs", "-n", "sealgate", &replica.name]).unwrap_or_else(|error| error);
+                let events: Vec<_> = log.lines().filter(|line| !line.contains("\"decided\"")).collect();
+                let last = events.len().saturating_sub(100);
+                eprintln!("the log of {}, without decisions:\n{}", replica.name, events[last..].join("\n"));
             }
         }
         let _ = kubectl(&["delete", "csigpol", "ci", "--ignore-not-found", "--wait=false"]);

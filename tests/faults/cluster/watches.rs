@@ -21,6 +21,11 @@ fn flt_44_after_an_outage_of_the_api_server_a_revoked_key_is_refused_within_ten_
         thread::sleep(Duration::from_mins(1));
         let back = Instant::now();
         bash("restart apiserver; wait_for kubectl get --raw /readyz");
+        // kube-proxy takes its time to find the API server again; until then no pod can reach it.
+        let pods = ["-sko", "/dev/null", "-m", "1", "https://10.96.0.1/readyz"];
+        let reached =
+            within(3 * PATIENCE, "pods reach the API server", || run(Command::new("curl").args(pods), "").is_ok());
+        eprintln!("pods reach the API server {reached:?} after it is back");
         world.trust(&SigningKey::new());
         let changed = Instant::now();
         thread::sleep(LIMIT + Duration::from_secs(3));
