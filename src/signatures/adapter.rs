@@ -2,9 +2,10 @@
 //! JSON, keys and signatures as bytes, and none of its types leave this folder.
 
 mod authorities;
-mod chain;
 mod errors;
+mod issuer;
 mod logged;
+mod logs;
 mod transparency;
 
 pub(super) use ::sigstore::crypto::{Checkpoint, SigningScheme};
@@ -19,17 +20,18 @@ use ::sigstore::trust_root::trusted_root::{CertChain, CertificateEntry};
 use ::sigstore::trust_root::{TimestampAuthority, TrustedRoot};
 use ::sigstore::tsa::{self, verify_timestamp_for_authority};
 use ::sigstore::types::{
-    Artifact, DerCertificate, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimeRange,
-    TimestampToken, TsaAuthority,
+    Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimeRange, TimestampToken, TsaAuthority,
 };
 use ::sigstore::{VerificationPolicy, Verifier};
 use jiff::Timestamp;
-use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 use x509_cert::Certificate;
-use x509_cert::der::{Decode, Encode};
+use x509_cert::der::Decode;
 use x509_cert::time::Time;
 
+use self::issuer::Issuer;
+use super::LogRule;
+use super::key::PublicKey;
 use super::trust::TrustError;
 use crate::domain::text::{foreign, without_types};
 use crate::domain::{Digest, Rejection};
@@ -41,8 +43,7 @@ pub(super) struct Anchors {
     logs: Keyring,
     certificate_logs: Vec<(SigningScheme, Keyring)>,
     timestamp_authorities: Vec<TsaAuthority>,
-    /// The names of all certificate authorities, DER.
-    authorities: Vec<Vec<u8>>,
+    issuers: Vec<Issuer>,
 }
 
 /// What a certificate is said to have signed.
@@ -73,29 +74,13 @@ impl Anchors {
             [SigningScheme::EcdsaP256Sha256, SigningScheme::EcdsaP384Sha384, SigningScheme::RsaPkcs1Sha256].into_iter();
         let certificate_logs = schemes.filter_map(|scheme| Some((scheme, root.ctfe_keys(scheme).ok()?))).collect();
         let timestamp_authorities = root.timestamp_authorities.iter().filter_map(timestamp_authority).collect();
-        let subject = |der: &[u8]| Certificate::from_der(der).ok()?.tbs_certificate.subject.to_der().ok();
-        let certificates = root.certificate_authorities.iter().flat_map(|ca| &ca.cert_chain.certificates);
-        let authorities = certificates.filter_map(|certificate| subject(certificate.raw_bytes.as_bytes())).collect();
-        Ok(Self { verifier, root, logs, certificate_logs, timestamp_authorities, authorities })
+        let issuers = Issuer::all(&root);
+        Ok(Self { verifier, root, logs, certificate_logs, timestamp_authorities, issuers })
     }
 
     /// How many certificate authorities, logs and timestamp authorities there are.
     pub(super) fn counts(&self) -> (usize, usize, usize) {
         (self.root.certificate_authorities.len(), self.root.tlogs.len(), self.root.timestamp_authorities.len())
-    }
-
-    /// The log that an entry says it is in, by its address; nothing where it is none of these.
-    pub(super) fn log_of(&self, entry: &TransparencyLogEntry) -> Option<&str> {
-        let log = self.root.tlogs.iter().find(|log| log.log_id.key_id.as_bytes() == entry.log_id.key_id.as_bytes());
-        log.map(|log| log.base_url.as_str())
-    }
-
-    /// Since when and until when the root trusts the log of an entry; nothing where it does not say.
-    pub(super) fn log_window(&self, entry: &TransparencyLogEntry) -> (Option<Timestamp>, Option<Timestamp>) {
-        let is_its = |id: &[u8]| id == entry.log_id.key_id.as_bytes();
-        let logs = self.root.tlogs.iter().filter(|log| is_its(log.log_id.key_id.as_bytes()));
-        let windows: Vec<TimeRange> = logs.filter_map(|log| log.public_key.valid_for).collect();
-        (windows.iter().map(|window| window.start).max(), windows.iter().filter_map(|window| window.end).min())
     }
 
     /// The times of all timestamps of a bundle. Where the root names no timestamp authority they are no source of time.
@@ -110,76 +95,67 @@ impl Anchors {
         !self.timestamp_authorities.is_empty()
     }
 
-    /// Whether a certificate (DER) says that one of the authorities issued it.
-    fn claims_issuer(&self, certificate: &[u8]) -> bool {
-        let issuer = |certificate: Certificate| certificate.tbs_certificate.issuer.to_der().ok();
-        let issuer = Certificate::from_der(certificate).ok().and_then(issuer);
-        issuer.is_some_and(|issuer| self.authorities.contains(&issuer))
+    /// A certificate (DER) says that one of the authorities issued it.
+    pub(super) fn check_issuer(&self, certificate: &[u8]) -> Result<(), Rejection> {
+        if issuer::is_named(certificate, &self.issuers) { Ok(()) } else { Err(errors::foreign_certificate()) }
     }
 
-    /// Verifies a bundle with a certificate of these authorities: times, chain, certificate transparency, log entries where
-    /// there are any, the signature, and that all of it is about the same. Whom the certificate names is not looked at.
-    /// Answers all times that were proven.
-    pub(super) fn verify(
+    /// Asks the crate about a bundle with a certificate of these authorities, which our own checks accept. Whom the certificate
+    /// names is not looked at. It is not asked what it can't read (docs/adr/0010-a-proof-names-its-prover.md):
+    ///
+    /// 1. signatures by P-521 and Ed25519 keys;
+    /// 2. entries of tiled logs about signatures by another key than one of P-256;
+    /// 3. log entries that the rule ignores, and timestamps where the root has no authority for them;
+    /// 4. the certificates behind the signer's: authorities come from the trusted root.
+    pub(super) fn second_opinion(
         &self,
         bundle: &Bundle,
+        key: &PublicKey,
+        rule: LogRule,
         signed: Signed<'_>,
-        now: Timestamp,
-    ) -> Result<Vec<Timestamp>, Rejection> {
+    ) -> Result<(), Rejection> {
+        // 1.
+        if !key.is_known_to_crate() {
+            return Ok(());
+        }
+        let mut bundle = bundle.clone();
+        let material = &mut bundle.verification_material;
+        // 2. and 3.
+        material.tlog_entries.retain(|entry| rule != LogRule::Ignored && (key.is_p256() || !is_tiled(entry)));
+        if !self.has_timestamp_authorities() {
+            material.timestamp_verification_data.rfc3161_timestamps.clear();
+        }
+        // 4.
+        if let VerificationMaterialContent::X509CertificateChain { certificates } = &mut material.content {
+            certificates.truncate(1);
+        }
         let mut policy = VerificationPolicy::any_identity();
         if self.root.ctlogs.is_empty() {
             policy = policy.skip_sct();
         }
-        if bundle.verification_material.tlog_entries.is_empty() {
+        if material.tlog_entries.is_empty() {
             policy = policy.skip_tlog_unsafe();
+            without_entries(&mut bundle);
         }
         let artifact = match signed {
             Signed::Bytes(bytes) => Artifact::from_blob(bytes),
             Signed::Digest(digest) => Artifact::from(Sha256Hash::new(*digest.as_bytes())),
         };
-        let verified = self.verifier.verify(artifact, bundle, &policy);
-        let result = verified.map_err(|error| errors::explain(&error, self, bundle, now))?;
-        let certificate = bundle.signing_certificate().map(DerCertificate::as_bytes).unwrap_or_default();
-        if !self.root.ctlogs.is_empty() && transparency::is_early(certificate, now) {
-            return Err(Rejection::CertificateInvalid(
-                "is refused: it has a proof of certificate transparency of a time that is still to come".to_owned(),
-            ));
-        }
-        Ok(result.verified_timestamps().to_vec())
+        self.verifier.verify(artifact, &bundle, &policy).map(drop).map_err(|error| errors::rejection(&error))
     }
 
-    /// Verifies a certificate of these authorities as the crate does: a path for code signing at each of the moments, to an
-    /// authority that counts then, and a proof of certificate transparency where the root names such logs.
-    pub(super) fn certify(
-        &self,
-        certificate: &[u8],
-        intermediates: &[Vec<u8>],
-        at: &[Timestamp],
-        now: Timestamp,
-    ) -> Result<(), Rejection> {
-        let der = CertificateDer::from(certificate);
-        let intermediates: Vec<_> = intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+    /// Whether an authority of the root issued the certificate, one that counts at each of the moments; and whether it has a proof
+    /// of certificate transparency where the root names such logs. Certificates that lie beside a signature vouch for nobody:
+    /// every authority of a trusted root is in it, with the window in which it counts.
+    pub(super) fn certify(&self, certificate: &[u8], at: &[Timestamp], now: Timestamp) -> Result<(), Rejection> {
         for moment in at {
-            let counts = |window: &Option<TimeRange>| window.is_none_or(|window| window.contains(*moment));
-            let authorities = self.root.certificate_authorities.iter().filter(|ca| counts(&ca.valid_for));
-            let authorities = authorities.flat_map(|ca| &ca.cert_chain.certificates);
-            let authorities: Vec<_> =
-                authorities.map(|authority| CertificateDer::from(authority.raw_bytes.as_bytes())).collect();
-            let issuer = chain::issuer(&der, &intermediates, &authorities, *moment).map_err(|problem| {
-                if self.claims_issuer(certificate) {
-                    Rejection::CertificateInvalid(format!("is refused: {}", foreign(&problem)))
-                } else {
-                    errors::foreign_certificate()
-                }
-            })?;
-            let logged = self.root.ctlogs.is_empty()
-                || transparency::is_promised(certificate, &issuer, &self.certificate_logs, now);
-            if !logged {
-                return Err(Rejection::CertificateInvalid(
-                    "is refused: no certificate transparency log that the trusted root names has promised to list it"
-                        .to_owned(),
-                ));
+            let issuer = issuer::key(certificate, &self.issuers, *moment)
+                .map_err(|problem| Rejection::CertificateInvalid(format!("is refused: {}", foreign(&problem))))?;
+            if self.root.ctlogs.is_empty() {
+                continue;
             }
+            transparency::check(certificate, &issuer, &self.certificate_logs, now)
+                .map_err(|problem| Rejection::CertificateInvalid(format!("is refused: {problem}")))?;
         }
         Ok(())
     }
@@ -201,31 +177,6 @@ impl Anchors {
             }
         }
         Err(Rejection::TimestampInvalid(nearest))
-    }
-
-    /// Whether the log of an entry signed this promise, with a key that was valid at that time.
-    pub(super) fn promises(
-        &self,
-        entry: &TransparencyLogEntry,
-        at: Timestamp,
-        promise: &[u8],
-        signature: &[u8],
-    ) -> bool {
-        let key = log_id(entry).and_then(|id| self.logs.key_at(&id, at));
-        key.is_some_and(|key| key.verify(promise, &SignatureBytes::from_bytes(signature)).is_ok())
-    }
-
-    /// Whether the log of an entry signed this checkpoint, with a key that was in use by now.
-    pub(super) fn signed_checkpoint(
-        &self,
-        entry: &TransparencyLogEntry,
-        checkpoint: &Checkpoint,
-        now: Timestamp,
-    ) -> bool {
-        let Some(id) = log_id(entry) else { return false };
-        let Some(key) = self.logs.key_started_by(&id, now) else { return false };
-        let by_log = checkpoint.signatures().iter().filter(|s| id.as_bytes().starts_with(s.key_id.as_bytes()));
-        by_log.into_iter().any(|signature| key.verify(checkpoint.signed_data(), &signature.signature).is_ok())
     }
 }
 
@@ -273,10 +224,6 @@ fn is_ever_valid(window: &mut Option<TimeRange>, chain: &CertChain) -> bool {
     window.is_none_or(|window| window.end.is_none_or(|end| end >= window.start))
 }
 
-fn log_id(entry: &TransparencyLogEntry) -> Option<Sha256Hash> {
-    Sha256Hash::try_from(entry.log_id.key_id.as_bytes()).ok()
-}
-
 /// Whether an entry is one of a tiled log, which has checkpoints alone.
 pub(super) fn is_tiled(entry: &TransparencyLogEntry) -> bool {
     entry.kind_version == KindVersion::HashedRekordV002
@@ -294,7 +241,7 @@ pub(super) fn entry(document: Value) -> Result<TransparencyLogEntry, serde_json:
 }
 
 /// The bundle as if there were no log entries.
-pub(super) fn without_entries(bundle: &mut Bundle) {
+fn without_entries(bundle: &mut Bundle) {
     bundle.verification_material.tlog_entries.clear();
     // Version 0.1 demands a promise of an entry.
     if bundle.media_type == MediaType::Bundle0_1 {

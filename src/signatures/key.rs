@@ -132,6 +132,16 @@ impl PublicKey {
         Ok(Self { algorithm, spki: der.to_vec(), raw: raw.to_vec() })
     }
 
+    /// Whether it is an ECDSA key on the curve P-256, as most signers have.
+    pub(super) fn is_p256(&self) -> bool {
+        self.algorithm == Algorithm::EcdsaP256
+    }
+
+    /// Whether the `sigstore` crate verifies all that cosign signs with such a key.
+    pub(super) fn is_known_to_crate(&self) -> bool {
+        matches!(self.algorithm, Algorithm::EcdsaP256 | Algorithm::EcdsaP384 | Algorithm::Rsa { .. })
+    }
+
     fn schemes(&self) -> &'static [Scheme] {
         match self.algorithm {
             Algorithm::EcdsaP256 => &[Scheme::P256Sha256],

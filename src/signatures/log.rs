@@ -1,5 +1,4 @@
-//! Entries of transparency logs beside a signature by a key or a certificate of an own PKI. Those beside a certificate of
-//! Fulcio are verified by the `sigstore` crate, by the same rules.
+//! Entries of transparency logs beside a signature, the same for keys, certificates of a trusted root and of an own PKI.
 //!
 //! An entry counts when it is about this signature, over this message, by this signer ([`check_subject`]), and a log that the
 //! trusted root names has it ([`check_inclusion`]).
@@ -28,7 +27,7 @@ pub(super) enum By<'a> {
 
 /// Whether an entry is about this very signature:
 ///
-/// 1. its body is what its kind promises;
+/// 1. its body is what its kind promises, and says that it is of that kind;
 /// 2. its signature is the one that was verified;
 /// 3. its hash is that of the message, or of the payload that the message was made from;
 /// 4. its verifier is the signer's key, or the signer's certificate.
@@ -64,11 +63,11 @@ pub(super) fn check_subject(entry: &TransparencyLogEntry, claim: &Claim<'_>, by:
 
 /// Whether the log has the entry; the time at which it promised to, where it did.
 ///
-/// 1. The trusted root names the log.
+/// 1. The trusted root names the log, and it is of the generation that writes such entries.
 /// 2. An entry has an inclusion proof, or a promise (those of Rekor v1 only), and what it has is right: both, where it has
 ///    both.
 /// 3. A promise is signed by a key of the log that was valid at the promised time.
-/// 4. An inclusion proof leads from the body to the root hash of a checkpoint that the same log signed.
+/// 4. An inclusion proof leads from the body to the root hash of a checkpoint that the same log signed, in its own name.
 pub(super) fn check_inclusion(
     entry: &TransparencyLogEntry,
     anchors: &Anchors,
@@ -76,6 +75,9 @@ pub(super) fn check_inclusion(
 ) -> Result<Option<Timestamp>, Rejection> {
     // 1.
     check_log(entry, anchors)?;
+    if !anchors.writes(entry) {
+        return Err(invalid("its log is of another generation of Rekor, which writes no such entries"));
+    }
     // 2.
     check_evidence(entry)?;
     // 3.
@@ -104,7 +106,7 @@ pub(super) fn check_inclusion(
 }
 
 /// An entry has an inclusion proof, or a promise (those of Rekor v1 only).
-pub(super) fn check_evidence(entry: &TransparencyLogEntry) -> Result<(), Rejection> {
+fn check_evidence(entry: &TransparencyLogEntry) -> Result<(), Rejection> {
     match (&entry.inclusion_proof, &entry.inclusion_promise) {
         (Some(_), _) => Ok(()),
         (None, Some(_)) if !is_tiled(entry) => Ok(()),
@@ -195,6 +197,9 @@ fn check_proof(entry: &TransparencyLogEntry, anchors: &Anchors, now: Timestamp) 
         .map_err(|e| invalid(&format!("its inclusion proof is wrong: {e}")))?;
     if !anchors.signed_checkpoint(entry, &checkpoint, now) {
         return Err(invalid("the log did not sign its checkpoint"));
+    }
+    if is_tiled(entry) && !anchors.is_origin(entry, proof.checkpoint.envelope().lines().next().unwrap_or_default()) {
+        return Err(invalid("its checkpoint is of another log than the one that signed it"));
     }
     Ok(())
 }

@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::adapter::{self, Signed};
+use super::adapter::Signed;
 use super::certificate::{CertificateRoots, Leaf};
-use super::checkpoint;
 use super::claim::{Claim, Message, Signer};
-use super::early::EarlyEntry;
 use super::key::PublicKey;
 use super::log::{self, By};
 use super::trust::TrustMaterial;
@@ -114,84 +112,41 @@ impl<'c, 'a> Proofs<'c, 'a> {
     }
 
     /// 1. The signer presents itself by a certificate that names one holder.
-    /// 2. There is a log entry, where the rule demands one; each is in a log that the root names and brings evidence of its own,
-    ///    which the crate demands of one of them only; its checkpoint says that it is that log's.
-    /// 3. The crate verifies all of it under the root ([`adapter::Anchors::verify`]): the times of logs and timestamp
-    ///    authorities, of which there must be one; the certificate's chain and validity at each of them; its proof of
-    ///    certificate transparency, where the root names such logs; inclusion proofs, checkpoints and promises; the signature;
-    ///    and that each entry is about this signature.
-    /// 4. No time is later than now, and each log was trusted when it recorded its entry.
+    /// 2. The certificate's key made the signature, over the raw bytes of the message.
+    /// 3. The certificate says that an authority of the root issued it.
+    /// 4. What lies beside it is about it, and proven as the rule demands ([`Self::evidence`]); a time is proven.
+    /// 5. At each of these times the certificate was valid, and an authority of the root that counted then issued it; and it
+    ///    has a proof of certificate transparency, where the root names such logs ([`super::adapter::Anchors::certify`]).
+    /// 6. The crate, which is asked as well, says the same ([`super::adapter::Anchors::second_opinion`]).
     fn keyless(&self, root: &TrustMaterial, rule: LogRule) -> Result<(Proof, SignerIdentity), Rejection> {
         // 1.
-        let (Signer::Certificate { leaf, .. }, Some(bundle)) = (self.claim.signer(), &self.claim.bundle) else {
+        let (Signer::Certificate { leaf: der, .. }, Some(bundle)) = (self.claim.signer(), &self.claim.bundle) else {
             return Err(Rejection::SignerMismatch(
                 "the signature was made with a bare key, and the policy demands a certificate of its trusted root"
                     .to_owned(),
             ));
         };
-        if let Some(early) = self.claim.early.as_ref().filter(|_| rule != LogRule::Ignored) {
-            return self.keyless_early(early, root);
-        }
-        let leaf = Leaf::read(leaf)?;
-        leaf.check_usage()?;
-        // 2.
-        let mut bundle = bundle.clone();
-        if rule == LogRule::Ignored {
-            adapter::without_entries(&mut bundle);
-        }
-        let mut log_entries = Vec::new();
-        for entry in &bundle.verification_material.tlog_entries {
-            log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
-            log::check_evidence(entry)?;
-            checkpoint::check(entry)?;
-        }
-        if log_entries.is_empty() {
-            if rule == LogRule::Required {
-                return Err(Rejection::LogRequired);
-            }
-            adapter::without_entries(&mut bundle);
-        }
-        // 3. Timestamps that nobody of this root could have made are no source of time.
-        if !root.anchors.has_timestamp_authorities() {
-            bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.clear();
-        }
-        let times = root.anchors.verify(&bundle, self.signed_bytes(), self.now)?;
-        // 4.
-        log::check_times(&times, self.now)?;
-        let entries = &bundle.verification_material.tlog_entries;
-        entries.iter().try_for_each(|entry| log::check_window(entry, &root.anchors, &times, self.now))?;
-        Ok((Proof { log_entries, times }, leaf.identity))
-    }
-
-    /// With a log entry that the crate does not know:
-    ///
-    /// 1. The signer presents itself by a certificate that names one holder, and the certificate's key made the signature.
-    /// 2. The entry is about it, and the log has it, at a time that it promised; no timestamp beside it is wrong.
-    /// 3. At each of these times, none of which is later than now, the certificate was valid and a path leads to an authority
-    ///    of the root; and it has a proof of certificate transparency, where the root names such logs.
-    fn keyless_early(&self, early: &EarlyEntry, root: &TrustMaterial) -> Result<(Proof, SignerIdentity), Rejection> {
-        // 1.
-        let (Signer::Certificate { leaf: der, intermediates }, Some(bundle)) =
-            (self.claim.signer(), &self.claim.bundle)
-        else {
-            return Err(Rejection::Internal("a certificate was there, and is not any more"));
-        };
         let leaf = Leaf::read(der)?;
         leaf.check_usage()?;
+        // 2.
         if !self.signed(&leaf.key)? {
             return Err(Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() });
         }
-        // 2.
-        early.check_subject(self.claim, By::Certificate(der))?;
-        let promised = log::check_inclusion(&early.entry, &root.anchors, self.now)?.ok_or(Rejection::NoSigningTime)?;
-        let mut times = vec![promised];
-        times.extend(root.anchors.timestamps(bundle, &self.claim.signature)?);
         // 3.
-        log::check_times(&times, self.now)?;
-        times.iter().try_for_each(|time| leaf.check_validity(*time))?;
-        root.anchors.certify(der, &intermediates, &times, self.now)?;
-        let log_entries = vec![named(log::check_log(&early.entry, &root.anchors)?, early.entry.log_index.as_i64())];
-        Ok((Proof { log_entries, times }, leaf.identity))
+        root.anchors.check_issuer(der)?;
+        // 4.
+        let proof = self.evidence(By::Certificate(der), Some(root), rule)?;
+        if proof.times.is_empty() {
+            return Err(Rejection::NoSigningTime);
+        }
+        // 5.
+        proof.times.iter().try_for_each(|time| leaf.check_validity(*time))?;
+        root.anchors.certify(der, &proof.times, self.now)?;
+        // 6. Entries of the kind that the crate does not know are no part of the bundle, and with them goes their time.
+        if self.claim.early.is_none() {
+            root.anchors.second_opinion(bundle, &leaf.key, rule, self.signed_bytes())?;
+        }
+        Ok((proof, leaf.identity))
     }
 
     /// 1. The signer presents itself by a certificate that names one holder.
@@ -224,7 +179,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         Ok((proof, leaf.identity))
     }
 
-    /// What lies beside a signature by a key or a certificate of an own PKI:
+    /// What lies beside a signature:
     ///
     /// 1. log entries are not looked at where the rule says so;
     /// 2. each log entry is about this signature;
@@ -251,6 +206,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
             proof.log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
         }
         proof.times.extend(root.anchors.timestamps(bundle, &self.claim.signature)?);
+        proof.times.sort();
         log::check_times(&proof.times, self.now)?;
         entries.iter().try_for_each(|entry| log::check_window(entry, &root.anchors, &proof.times, self.now))?;
         // 5.

@@ -7,6 +7,7 @@ mod early;
 mod envelopes;
 mod flips;
 mod logs;
+mod provers;
 mod statements;
 mod times;
 

@@ -36,8 +36,14 @@ pub(in crate::signatures) enum Verifier {
 }
 
 impl Logged {
-    /// Reads the body of an entry; nothing where it is not what its kind promises.
+    /// Reads the body of an entry; nothing where it is not what its kind promises, or says that it is of another kind.
     pub(in crate::signatures) fn read(entry: &TransparencyLogEntry) -> Option<Self> {
+        let named: Named = serde_json::from_slice(entry.canonicalized_body.as_bytes()).ok()?;
+        if (named.kind.as_str(), named.api_version.as_str())
+            != (entry.kind_version.kind(), entry.kind_version.version())
+        {
+            return None;
+        }
         if entry.kind_version == KindVersion::HashedRekordV002 {
             let body: HashedRekordV002 = serde_json::from_slice(entry.canonicalized_body.as_bytes()).ok()?;
             return body.spec.hashed_rekord_v002.logged();
@@ -77,6 +83,14 @@ impl Logged {
             _ => None,
         }
     }
+}
+
+/// What every body says of itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    kind: String,
+    api_version: String,
 }
 
 /// `hashedrekord` 0.0.2 (sigstore/rekor-tiles, `api/proto/rekor/v2/hashedrekord.proto`). The crate reads those by P-256 only.

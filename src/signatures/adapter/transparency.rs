@@ -1,9 +1,8 @@
-//! Proofs of certificate transparency inside a certificate (RFC 6962, sections 3.2 and 3.3), for the signatures that the crate
-//! can't verify whole.
+//! Proofs of certificate transparency inside a certificate (RFC 6962, sections 3.2 and 3.3).
 
 use ::sigstore::crypto::{Keyring, SigningScheme};
 use ::sigstore::types::{Sha256Hash, SignatureBytes};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
 use x509_cert::der::asn1::{ObjectIdentifier, OctetStringRef};
@@ -11,6 +10,10 @@ use x509_cert::der::{Decode, Encode};
 
 /// The list of proofs in a certificate.
 const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
+
+/// How much earlier than its certificate a proof may be: authorities date a certificate from the moment at which they make it,
+/// and clocks differ.
+const MOST_EARLIER: SignedDuration = SignedDuration::from_hours(1);
 
 /// One proof.
 struct Proof<'a> {
@@ -23,45 +26,54 @@ struct Proof<'a> {
     signature: &'a [u8],
 }
 
-/// Whether one of the logs has promised to list the certificate, at a time when its key was valid and that is not to come.
-pub(super) fn is_promised(
+/// Whether one of the logs has promised to list the certificate, at a time when its key was valid.
+///
+/// 1. The certificate has a list of proofs that can be read.
+/// 2. None of them is of a time to come, and none is much older than the certificate: an old date is how somebody who has the
+///    key of a retired log would use it.
+/// 3. One of them is by a log that the trusted root names, within that log's window.
+pub(super) fn check(
     certificate: &[u8],
     issuer_spki: &[u8],
     keys: &[(SigningScheme, Keyring)],
     now: Timestamp,
-) -> bool {
-    let Ok(mut parsed) = Certificate::from_der(certificate) else { return false };
-    let Some(extensions) = &mut parsed.tbs_certificate.extensions else { return false };
-    let Some(at) = extensions.iter().position(|extension| extension.extn_id == SCT_LIST) else { return false };
-    let list = extensions.remove(at).extn_value;
-    let Ok(precertificate) = parsed.tbs_certificate.to_der() else { return false };
-    let Ok(list) = OctetStringRef::from_der(list.as_bytes()) else { return false };
-    let Some((proofs, [])) = take_prefixed::<2>(list.as_bytes()) else { return false };
+) -> Result<(), &'static str> {
+    // 1.
+    let (begin, precertificate, list) = parts(certificate).ok_or("it has no proof of certificate transparency")?;
+    let list = OctetStringRef::from_der(&list).ok();
+    let proofs = list.as_ref().and_then(|list| take_prefixed::<2>(list.as_bytes()));
+    let Some((mut rest, [])) = proofs else { return Err("its proofs of certificate transparency can't be read") };
+    let earliest = begin.saturating_sub(MOST_EARLIER).unwrap_or(Timestamp::MIN);
     let issuer = Sha256::digest(issuer_spki);
-    let mut rest = proofs;
+    let mut is_promised = false;
     while let Some((one, after)) = take_prefixed::<2>(rest) {
         rest = after;
-        if Proof::read(one).is_some_and(|proof| proof.holds(&precertificate, &issuer, keys, now)) {
-            return true;
+        let Some(proof) = Proof::read(one) else { continue };
+        // 2.
+        if proof.time().is_none_or(|time| time > now) {
+            return Err("it has a proof of certificate transparency of a time that is still to come");
         }
+        if proof.time().is_none_or(|time| time < earliest) {
+            return Err("it has a proof of certificate transparency that is older than the certificate itself");
+        }
+        // 3.
+        is_promised |= proof.holds(&precertificate, &issuer, keys);
     }
-    false
+    if is_promised {
+        Ok(())
+    } else {
+        Err("no certificate transparency log that the trusted root names has promised to list it")
+    }
 }
 
-/// Whether a proof in the certificate is of a time to come. The crate does not compare them with a clock.
-pub(super) fn is_early(certificate: &[u8], now: Timestamp) -> bool {
-    let Ok(parsed) = Certificate::from_der(certificate) else { return false };
-    let extensions = parsed.tbs_certificate.extensions.unwrap_or_default();
-    let Some(list) = extensions.iter().find(|extension| extension.extn_id == SCT_LIST) else { return false };
-    let Ok(list) = OctetStringRef::from_der(list.extn_value.as_bytes()) else { return false };
-    let Some((mut rest, _)) = take_prefixed::<2>(list.as_bytes()) else { return false };
-    while let Some((one, after)) = take_prefixed::<2>(rest) {
-        rest = after;
-        if Proof::read(one).is_some_and(|proof| proof.time().is_none_or(|time| time > now)) {
-            return true;
-        }
-    }
-    false
+/// When the certificate begins; itself without its proofs, as logs signed it; and the list of proofs.
+fn parts(certificate: &[u8]) -> Option<(Timestamp, Vec<u8>, Vec<u8>)> {
+    let mut certified = Certificate::from_der(certificate).ok()?.tbs_certificate;
+    let begin = Timestamp::try_from(certified.validity.not_before.to_system_time()).ok()?;
+    let extensions = certified.extensions.as_mut()?;
+    let at = extensions.iter().position(|extension| extension.extn_id == SCT_LIST)?;
+    let list = extensions.remove(at).extn_value.into_bytes();
+    Some((begin, certified.to_der().ok()?, list))
 }
 
 impl<'a> Proof<'a> {
@@ -80,16 +92,14 @@ impl<'a> Proof<'a> {
         Timestamp::from_millisecond(i64::try_from(self.time).ok()?).ok()
     }
 
-    fn holds(&self, precertificate: &[u8], issuer: &[u8], keys: &[(SigningScheme, Keyring)], now: Timestamp) -> bool {
+    fn holds(&self, precertificate: &[u8], issuer: &[u8], keys: &[(SigningScheme, Keyring)]) -> bool {
         let scheme = match self.algorithm {
             (4, 3) => SigningScheme::EcdsaP256Sha256,
             (5, 3) => SigningScheme::EcdsaP384Sha384,
             (4, 1) => SigningScheme::RsaPkcs1Sha256,
             _ => return false,
         };
-        let (Some(time), Ok(log)) = (self.time().filter(|time| *time <= now), Sha256Hash::try_from(self.log)) else {
-            return false;
-        };
+        let (Some(time), Ok(log)) = (self.time(), Sha256Hash::try_from(self.log)) else { return false };
         let mut keyrings = keys.iter().filter(|(other, _)| *other == scheme).map(|(_, keyring)| keyring);
         let Some(key) = keyrings.find_map(|keyring| keyring.key_at(&log, time)) else { return false };
         let Some(signed) = self.signed(precertificate, issuer) else { return false };

@@ -43,7 +43,7 @@ fn under_key(change: impl FnOnce(&mut TrustedRoot)) -> Answer {
 fn cry_37_an_early_entry_is_good_for_its_signer() {
     allowed(&after(|_| ()));
     let verified = after(|it| it.timestamps.push(sigstore().timestamp())).unwrap();
-    assert_eq!(verified.proof().times, [moment(NOW + 2), moment(NOW + 1)]);
+    assert_eq!(verified.proof().times, [moment(NOW + 1), moment(NOW + 2)]);
     assert_eq!(verified.proof().log_entries, ["https://rekor.a.test index 1005"]);
     let verified = after_key(|_| ()).unwrap();
     assert_eq!(verified.proof().times, [moment(NOW + 2)]);

@@ -209,8 +209,8 @@ fn cry_17_authorities_are_valid_at_the_signing_time() {
         ask(&candidate, signer, LogRule::Required, now())
     };
     allowed(&under(NOW - 60, NOW + 600));
-    denied_as(&under(NOW + 60, NOW + 600), Class::TrustRoot);
-    denied_as(&under(NOW - 60, NOW - 1), Class::TrustRoot);
+    denied(&under(NOW + 60, NOW + 600), "CERTIFICATE_INVALID");
+    denied(&under(NOW - 60, NOW - 1), "CERTIFICATE_INVALID");
     let parts = IdentityParts { subject: Some("dev@acme.test".to_owned()), ..IdentityParts::default() };
     let own = [IdentityPattern::certificate(parts).unwrap()];
     let under = |from: i64, to: i64| {
