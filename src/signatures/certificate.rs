@@ -1,9 +1,11 @@
 //! Certificates of signers: who they name, and chains of an own PKI.
 //!
-//! Certificates of Fulcio are verified by the `sigstore` crate ([`super::keyless`]); here every certificate is held to the
-//! profile that makes its name unambiguous (sigstore/fulcio, `docs/certificate-specification.md`).
+//! Every certificate of a signer is held to the profile that makes its name unambiguous (sigstore/fulcio,
+//! `docs/certificate-specification.md`); authorities, whoever lists them, to RFC 5280.
 
+mod authority;
 mod extensions;
+mod own_path;
 mod path;
 mod roots;
 #[cfg(test)]
@@ -15,10 +17,12 @@ use spki::der::{Decode, Encode};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage};
 
+use self::authority::MAX_EXTENSIONS;
 use super::key::PublicKey;
 use crate::domain::text::foreign;
 use crate::domain::{Rejection, SignerIdentity};
 
+pub(super) use authority::Authority;
 pub(super) use path::problem;
 pub use roots::{CertificateRoots, RootsError};
 
@@ -54,6 +58,14 @@ impl Leaf {
         // 1.
         let certificate = Certificate::from_der(der).map_err(|e| invalid(format!("can't be read: {e}")))?;
         let certified = &certificate.tbs_certificate;
+        let found = certified.extensions.as_ref().map_or(0, Vec::len);
+        if found > MAX_EXTENSIONS {
+            return Err(Rejection::SignatureLimit {
+                what: "extensions of the certificate",
+                found,
+                limit: MAX_EXTENSIONS,
+            });
+        }
         let spki = certified.subject_public_key_info.to_der().map_err(|e| invalid(format!("can't be read: {e}")))?;
         let key = PublicKey::from_spki(&spki).map_err(|e| invalid(format!("has a key that {e}")))?;
         // 2. to 4.
@@ -79,17 +91,47 @@ impl Leaf {
     }
 
     /// Whether it was valid at a moment; both ends are inclusive (RFC 5280, section 4.1.2.5).
-    pub(super) fn check_validity(&self, at: Timestamp) -> Result<(), Rejection> {
-        if at < self.not_before {
-            return Err(invalid(format!("was not valid yet when it signed at {at}: it begins at {}", self.not_before)));
+    pub(super) fn check_validity(&self, moment: Moment) -> Result<(), Rejection> {
+        match moment.check(self.not_before, self.not_after) {
+            Ok(()) => Ok(()),
+            Err(problem) => Err(invalid(problem)),
         }
-        if at > self.not_after {
-            return Err(invalid(format!(
-                "was not valid any more when it signed at {at}: it ended at {}",
-                self.not_after
-            )));
+    }
+}
+
+/// A moment at which a certificate must be valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// A proven time of the signature.
+    Signed(Timestamp),
+    /// Now, where no time is proven. What is said of it must not change with the clock.
+    Now(Timestamp),
+}
+
+impl Moment {
+    /// The moment itself.
+    fn time(self) -> Timestamp {
+        match self {
+            Self::Signed(time) | Self::Now(time) => time,
         }
-        Ok(())
+    }
+
+    /// Whether something was valid then; the problem goes on from its name.
+    fn check(self, not_before: Timestamp, not_after: Timestamp) -> Result<(), String> {
+        let is_early = self.time() < not_before;
+        if !is_early && self.time() <= not_after {
+            return Ok(());
+        }
+        Err(match self {
+            Self::Signed(at) if is_early => {
+                format!("was not valid yet when it signed at {at}: it begins at {not_before}")
+            }
+            Self::Signed(at) => format!("was not valid any more when it signed at {at}: it ended at {not_after}"),
+            Self::Now(_) if is_early => format!("is not valid yet: it begins at {not_before}"),
+            Self::Now(_) => format!(
+                "is not valid any more, and nothing proves that it signed while it was: it ended at {not_after}"
+            ),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::adapter::Signed;
-use super::certificate::{CertificateRoots, Leaf};
+use super::certificate::{CertificateRoots, Leaf, Moment};
 use super::claim::{Claim, Message, Signer};
 use super::key::PublicKey;
 use super::log::{self, By};
@@ -140,7 +140,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
             return Err(Rejection::NoSigningTime);
         }
         // 5.
-        proof.times.iter().try_for_each(|time| leaf.check_validity(*time))?;
+        proof.times.iter().try_for_each(|time| leaf.check_validity(Moment::Signed(*time)))?;
         root.anchors.certify(der, &proof.times, self.now)?;
         // 6. Entries of the kind that the crate does not know are no part of the bundle, and with them goes their time.
         if self.claim.early.is_none() {
@@ -173,9 +173,11 @@ impl<'c, 'a> Proofs<'c, 'a> {
         // 3.
         let proof = self.evidence(By::Certificate(der), root, rule)?;
         // 4.
-        let now = [self.now];
-        let at = if proof.times.is_empty() { now.as_slice() } else { proof.times.as_slice() };
-        roots.verify(&leaf, der, &intermediates, at)?;
+        let mut at: Vec<_> = proof.times.iter().copied().map(Moment::Signed).collect();
+        if at.is_empty() {
+            at.push(Moment::Now(self.now));
+        }
+        roots.verify(&leaf, der, &intermediates, &at)?;
         Ok((proof, leaf.identity))
     }
 

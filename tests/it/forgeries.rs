@@ -7,6 +7,7 @@ mod early;
 mod envelopes;
 mod flips;
 mod logs;
+mod own_pki;
 mod provers;
 mod statements;
 mod times;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use spki::der::{Decode, Encode};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, anchor_from_trusted_cert};
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::BasicConstraints;
-use x509_cert::time::Time;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, NameConstraints};
 
-use super::{ID_KP_CODE_SIGNING, Leaf, invalid, problem};
+use super::own_path::OwnPath;
+use super::{Authority, Leaf, Moment, PublicKey, invalid, problem};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
 
@@ -29,17 +29,14 @@ const MAX_ROOTS: usize = 32;
 pub struct CertificateRoots {
     /// The SHA-256 of all of them in a row: two values are the same when they have the same roots in the same order.
     fingerprint: Digest,
-    anchors: Vec<Root>,
-    /// Certificates of authorities that are not self-signed: they may lie on a path, and end none that a root would not.
-    count: usize,
+    roots: Vec<Root>,
 }
 
-/// A root with its own validity, which nobody else looks at.
+/// An authority that a policy names: the end of a path, self-signed or not.
 #[derive(Clone)]
-struct Root {
+pub(super) struct Root {
+    pub(super) authority: Authority,
     anchor: TrustAnchor<'static>,
-    not_before: Timestamp,
-    not_after: Timestamp,
 }
 
 /// Why a PEM text is no set of roots.
@@ -65,6 +62,14 @@ pub enum RootsError {
     /// A certificate that may not certify others.
     #[error("is no certificate authority in block {0} (basicConstraints CA:TRUE); put the root here, not the signer")]
     NotAnAuthority(usize),
+    /// An authority that could never vouch for a signer.
+    #[error("is no authority that can vouch for signers in block {block}: its certificate {problem}")]
+    Unusable {
+        /// Its number, from 1.
+        block: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// More than are looked at.
     #[error("has {0} certificates; at most {MAX_ROOTS} are looked at")]
     TooMany(usize),
@@ -83,7 +88,7 @@ impl CertificateRoots {
         if blocks.len() > MAX_ROOTS {
             return Err(RootsError::TooMany(blocks.len()));
         }
-        let mut anchors = Vec::new();
+        let mut roots = Vec::new();
         for (i, der) in blocks.iter().enumerate() {
             let block = i.saturating_add(1);
             let malformed = |problem: String| RootsError::Malformed { block, problem: foreign(&problem) };
@@ -91,28 +96,27 @@ impl CertificateRoots {
             if !is_authority(&certificate) {
                 return Err(RootsError::NotAnAuthority(block));
             }
+            let authority = Authority::read(der).ok_or_else(|| malformed("it is too large".to_owned()))?;
+            check_root(&authority).map_err(|problem| RootsError::Unusable { block, problem: foreign(&problem) })?;
             let der = CertificateDer::from(der.as_slice());
             let anchor = anchor_from_trusted_cert(&der).map_err(|e| malformed(problem(&e)))?.to_owned();
-            let validity = certificate.tbs_certificate.validity;
-            let time = |time: Time| Timestamp::try_from(time.to_system_time()).map_err(|e| malformed(e.to_string()));
-            let (not_before, not_after) = (time(validity.not_before)?, time(validity.not_after)?);
-            anchors.push(Root { anchor, not_before, not_after });
+            roots.push(Root { authority, anchor });
         }
-        Ok(Self { fingerprint: Digest::of(&blocks.concat()), count: anchors.len(), anchors })
+        Ok(Self { fingerprint: Digest::of(&blocks.concat()), roots })
     }
 
     /// Whether the certificate signed as one of this PKI at each of the moments; at least one is given.
     ///
     /// 1. At most ten certificates, that of the signer included; it says that it is for signing code.
     /// 2. It was valid at each moment.
-    /// 3. At each moment a path leads to a root: signatures, validity, path length, name constraints, CA:TRUE, and no authority
-    ///    on it is restricted to other usages than `codeSigning`. The root is valid too.
+    /// 3. At each moment a path leads to a root ([`OwnPath`]).
+    /// 4. webpki, which is asked about that path alone, says the same; and that the name is one that the authorities may certify.
     pub(in crate::signatures) fn verify(
         &self,
         leaf: &Leaf,
         der: &[u8],
         intermediates: &[Vec<u8>],
-        at: &[Timestamp],
+        at: &[Moment],
     ) -> Result<(), Rejection> {
         // 1.
         if intermediates.len() > MAX_INTERMEDIATES {
@@ -122,42 +126,55 @@ impl CertificateRoots {
         if !leaf.signs_code {
             return Err(invalid("is not for signing code (extended key usage codeSigning)"));
         }
-        let der = CertificateDer::from(der);
-        let end_entity =
-            EndEntityCert::try_from(&der).map_err(|e| invalid(format!("can't be used: {}", problem(&e))))?;
-        let intermediates: Vec<_> = intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
         if at.is_empty() {
             return Err(Rejection::Internal("a chain was to be verified at no time"));
         }
+        let path = OwnPath::new(der, intermediates, &self.roots)?;
+        let der = CertificateDer::from(der);
+        let end_entity =
+            EndEntityCert::try_from(&der).map_err(|e| invalid(format!("can't be used: {}", problem(&e))))?;
         for moment in at {
             // 2.
             leaf.check_validity(*moment)?;
             // 3.
-            let seconds = u64::try_from(moment.as_second()).map_err(|_| invalid("signed before 1970"))?;
+            let (root, between) = path.at(*moment)?;
+            // 4.
+            let seconds = u64::try_from(moment.time().as_second()).map_err(|_| invalid("signed before 1970"))?;
             let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-            let usage = KeyUsage::required_if_present(ID_KP_CODE_SIGNING.as_bytes());
+            let between: Vec<_> =
+                intermediates.iter().take(between).map(|der| CertificateDer::from(der.as_slice())).collect();
             let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
-            let is_valid = |root: &&Root| root.not_before <= *moment && *moment <= root.not_after;
-            let anchors: Vec<_> = self.anchors.iter().filter(is_valid).map(|root| root.anchor.clone()).collect();
-            if anchors.is_empty() {
-                return Err(Rejection::TrustRoot(format!("no root that the policy trusts was valid at {moment}")));
-            }
+            let anchors = [root.anchor.clone()];
             end_entity
-                .verify_for_usage(algorithms, &anchors, &intermediates, time, usage, None, None)
-                .map_err(|e| refusal(&e))?;
+                .verify_for_usage(algorithms, &anchors, &between, time, AnyUsage, None, None)
+                .map_err(|e| invalid(format!("is refused: {}", problem(&e))))?;
         }
         Ok(())
     }
 }
 
-fn refusal(error: &webpki::Error) -> Rejection {
-    match error {
-        webpki::Error::UnknownIssuer => Rejection::TrustRoot(
-            "no path leads from the signature's certificate to a root that the policy trusts; if it was signed by an \
-             intermediate authority, the signature must carry that authority's certificate, or add it to roots"
-                .to_owned(),
-        ),
-        error => invalid(format!("is refused: {}", problem(error))),
+/// Usages are looked at by [`Authority::may_certify`]: webpki does not know that "any" is one for code too.
+struct AnyUsage;
+
+impl ExtendedKeyUsageValidator for AnyUsage {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        Ok(())
+    }
+}
+
+/// Why an authority could never vouch for anybody here. What webpki does not implement it refuses when a signature is verified, and
+/// then every one: constraints of e-mail addresses and URIs.
+fn check_root(authority: &Authority) -> Result<(), String> {
+    authority.may_certify(0)?;
+    PublicKey::from_spki(&authority.spki()).map_err(|problem| format!("has a key that {problem}"))?;
+    let Some(constraints) = authority.name_constraints() else { return Ok(()) };
+    let constraints = NameConstraints::from_der(constraints).map_err(|_| "has name constraints that can't be read")?;
+    let subtrees = constraints.permitted_subtrees.into_iter().chain(constraints.excluded_subtrees).flatten();
+    let is_unsupported =
+        |name: &GeneralName| matches!(name, GeneralName::Rfc822Name(_) | GeneralName::UniformResourceIdentifier(_));
+    match subtrees.map(|subtree| subtree.base).find(is_unsupported) {
+        Some(_) => Err("has name constraints for e-mail addresses or URIs, which are not supported".to_owned()),
+        None => Ok(()),
     }
 }
 
@@ -198,7 +215,7 @@ impl fmt::Display for CertificateRoots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = self.fingerprint.hex();
         let short = hex.get(..12).unwrap_or(&hex);
-        match self.count {
+        match self.roots.len() {
             1 => write!(f, "an own root certificate (SHA256:{short}…)"),
             count => write!(f, "{count} own root certificates (SHA256:{short}…)"),
         }
