@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::claim::{Claim, Subject};
-use self::proof::Proofs;
+use self::proof::{Proofs, Proven};
 use crate::domain::text::{Foreign, foreign};
 use crate::domain::{Digest, Finding, IdentityPattern, PinnedImage, Rejection, SignerIdentity};
 
@@ -180,6 +180,8 @@ pub struct VerifiedSignature {
     origin: Origin,
     form: Form,
     signer: Signatory,
+    /// The key that made it, whoever certified that key.
+    key: PublicKey,
     proof: Proof,
     statement: Option<Statement>,
 }
@@ -238,6 +240,11 @@ impl VerifiedSignature {
         &self.signer
     }
 
+    /// Whether the same signer made both: with one key pair, however it is certified, or in one name.
+    pub fn is_by_signer_of(&self, other: &Self) -> bool {
+        self.key == other.key || self.signer.is_named_as(&other.signer)
+    }
+
     /// What was proven beside it.
     pub fn proof(&self) -> &Proof {
         &self.proof
@@ -257,12 +264,11 @@ impl Statement {
 }
 
 impl Signatory {
-    /// Whether it is the same signer: the same key, or the same name by the same issuer, whatever else a certificate says of
-    /// one run of a pipeline or another.
-    pub fn is(&self, other: &Self) -> bool {
+    /// Whether both are one name by one issuer, whatever else a certificate says of one run of a pipeline or another, and
+    /// whichever kind of authority vouches for it.
+    fn is_named_as(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Key(one), Self::Key(other)) => one == other,
-            (Self::Keyless(one), Self::Keyless(other)) | (Self::Certificate(one), Self::Certificate(other)) => {
+            (Self::Keyless(one) | Self::Certificate(one), Self::Keyless(other) | Self::Certificate(other)) => {
                 (&one.issuer, &one.subject) == (&other.issuer, &other.subject)
             }
             _ => false,
@@ -364,7 +370,7 @@ fn check(
     let mut subjects = claim.content.subjects.iter().filter(|subject| subject.digest == *image);
     let first = subjects.next().ok_or_else(|| Rejection::DigestMismatch { signed: claim.names() })?;
     // 4. and 5.
-    let (signer, proof) = check_signer(proofs, demand)?;
+    let (signer, Proven { proof, key, .. }) = check_signer(proofs, demand)?;
     // 6. Where the payload names the image several times, one of those places must have them all.
     let statement = match demand.content {
         ContentDemand::Image { annotations } => {
@@ -375,7 +381,7 @@ fn check(
         }
         ContentDemand::Attestation { .. } => Some(dsse::statement(&claim.content)?),
     };
-    Ok(VerifiedSignature { origin: candidate.origin.clone(), form: claim.form, signer, proof, statement })
+    Ok(VerifiedSignature { origin: candidate.origin.clone(), form: claim.form, signer, key, proof, statement })
 }
 
 /// An attestation by the right signer is no image signature, and the other way round.
@@ -395,10 +401,10 @@ fn check_content(claim: &Claim<'_>, demand: ContentDemand<'_>) -> Result<(), Rej
 }
 
 /// Checks 4 and 5, for images and for artifacts.
-fn check_signer(proofs: &mut Proofs<'_, '_>, demand: Demand<'_>) -> Result<(Signatory, Proof), Rejection> {
-    let (proof, identity) = proofs.answer(demand.signer, demand.log)?;
-    let named = |identities: &[IdentityPattern]| match identity {
-        Some(identity) => IdentityPattern::accept(identities, &identity).map(|_| identity.clone()),
+fn check_signer(proofs: &mut Proofs<'_, '_>, demand: Demand<'_>) -> Result<(Signatory, Proven), Rejection> {
+    let proven = proofs.answer(demand.signer, demand.log)?;
+    let named = |identities: &[IdentityPattern]| match &proven.identity {
+        Some(identity) => IdentityPattern::accept(identities, identity).map(|_| identity.clone()),
         None => Err(Rejection::Internal("a certificate was verified that names nobody")),
     };
     let signer = match demand.signer {
@@ -406,7 +412,7 @@ fn check_signer(proofs: &mut Proofs<'_, '_>, demand: Demand<'_>) -> Result<(Sign
         SignerDemand::Keyless { identities, .. } => Signatory::Keyless(named(identities)?),
         SignerDemand::Certificate { identities, .. } => Signatory::Certificate(named(identities)?),
     };
-    Ok((signer, proof))
+    Ok((signer, proven))
 }
 
 /// Whether all demanded annotations stand at the subject, as strings.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::domain::{Rejection, Unavailable};
-use crate::signatures::Signatory;
+use crate::signatures::VerifiedSignature;
 
 use super::model::Policy;
 use super::outcome::{AttestationOutcome, AuthorityOutcome};
@@ -78,7 +78,7 @@ const ONE_SIGNER: &str = "the policy demands signatures by several signers, and 
 struct Tally<'a> {
     /// By different signers.
     vouching: usize,
-    signers: Vec<&'a Signatory>,
+    counted: Vec<&'a VerifiedSignature>,
     /// Whether one signer vouches through several authorities.
     repeated: bool,
     rejected: Vec<&'a Rejection>,
@@ -91,11 +91,11 @@ impl<'a> Tally<'a> {
         let mut tally = Self::default();
         for outcome in outcomes {
             match outcome {
-                Some(AuthorityOutcome::Verified(signature)) if tally.has_counted(signature.signer()) => {
+                Some(AuthorityOutcome::Verified(signature)) if tally.has_counted(signature) => {
                     tally.repeated = true;
                 }
                 Some(AuthorityOutcome::Verified(signature)) => {
-                    tally.signers.push(signature.signer());
+                    tally.counted.push(signature);
                     tally.vouching = tally.vouching.saturating_add(1);
                 }
                 Some(AuthorityOutcome::Trusted) => {
@@ -109,8 +109,8 @@ impl<'a> Tally<'a> {
         tally
     }
 
-    fn has_counted(&self, signer: &Signatory) -> bool {
-        self.signers.iter().any(|counted| counted.is(signer))
+    fn has_counted(&self, signature: &VerifiedSignature) -> bool {
+        self.counted.iter().any(|counted| counted.is_by_signer_of(signature))
     }
 }
 

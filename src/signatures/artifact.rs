@@ -58,6 +58,6 @@ pub fn verify_artifact(
         claim.message = Message::Bytes(Cow::Borrowed(bytes));
     }
     let mut proofs = Proofs::new(&claim, &digest, now);
-    let (signer, proof) = check_signer(&mut proofs, Demand { signer, log, content })?;
-    Ok(VerifiedArtifact { signer, proof, predicate_type: found })
+    let (signer, proven) = check_signer(&mut proofs, Demand { signer, log, content })?;
+    Ok(VerifiedArtifact { signer, proof: proven.proof, predicate_type: found })
 }

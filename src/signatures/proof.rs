@@ -15,8 +15,16 @@ use super::{LogRule, Proof, SignerDemand};
 use crate::domain::text::Foreign;
 use crate::domain::{Digest, Rejection, SignerIdentity};
 
-/// What was proven: beside what, and about whom where a certificate says so.
-pub(super) type Proven = (Proof, Option<Arc<SignerIdentity>>);
+/// What was proven.
+#[derive(Clone)]
+pub(super) struct Proven {
+    /// Beside the signature.
+    pub(super) proof: Proof,
+    /// The key that made the signature.
+    pub(super) key: PublicKey,
+    /// About whom, where a certificate says so.
+    pub(super) identity: Option<Arc<SignerIdentity>>,
+}
 
 /// The answers about one candidate.
 pub(super) struct Proofs<'c, 'a> {
@@ -58,13 +66,9 @@ impl<'c, 'a> Proofs<'c, 'a> {
             return answer.clone();
         }
         let answer = match signer {
-            SignerDemand::Key { key, root } => self.by_key(key, root, rule).map(|proof| (proof, None)),
-            SignerDemand::Keyless { root, .. } => {
-                self.keyless(root, rule).map(|(proof, identity)| (proof, Some(identity.into())))
-            }
-            SignerDemand::Certificate { roots, root, .. } => {
-                self.by_certificate(roots, root, rule).map(|(proof, identity)| (proof, Some(identity.into())))
-            }
+            SignerDemand::Key { key, root } => self.by_key(key, root, rule),
+            SignerDemand::Keyless { root, .. } => self.keyless(root, rule),
+            SignerDemand::Certificate { roots, root, .. } => self.by_certificate(roots, root, rule),
         };
         self.answers.push((question, answer.clone()));
         answer
@@ -73,7 +77,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
     /// 1. The signer presents itself by a key. A fingerprint beside it only explains.
     /// 2. The key made the signature, over the raw bytes of the message.
     /// 3. What lies beside it is about it, and proven as the rule demands ([`Self::evidence`]).
-    fn by_key(&mut self, key: &PublicKey, root: Option<&TrustMaterial>, rule: LogRule) -> Result<Proof, Rejection> {
+    fn by_key(&mut self, key: &PublicKey, root: Option<&TrustMaterial>, rule: LogRule) -> Result<Proven, Rejection> {
         // 1.
         let Signer::Key { hint } = self.claim.signer() else {
             return Err(Rejection::SignerMismatch(format!(
@@ -91,7 +95,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
             });
         }
         // 3.
-        self.evidence(By::Key(key), root, rule)
+        Ok(Proven { proof: self.evidence(By::Key(key), root, rule)?, key: key.clone(), identity: None })
     }
 
     /// Whether the key made the signature. Each key is tried once, and none after the one that did.
@@ -118,7 +122,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
     /// 5. At each of these times the certificate was valid, and an authority of the root that counted then issued it; and it
     ///    has a proof of certificate transparency, where the root names such logs ([`super::adapter::Anchors::certify`]).
     /// 6. The crate, which is asked as well, says the same ([`super::adapter::Anchors::second_opinion`]).
-    fn keyless(&self, root: &TrustMaterial, rule: LogRule) -> Result<(Proof, SignerIdentity), Rejection> {
+    fn keyless(&self, root: &TrustMaterial, rule: LogRule) -> Result<Proven, Rejection> {
         // 1.
         let (Signer::Certificate { leaf: der, .. }, Some(bundle)) = (self.claim.signer(), &self.claim.bundle) else {
             return Err(Rejection::SignerMismatch(
@@ -146,7 +150,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         if self.claim.early.is_none() {
             root.anchors.second_opinion(bundle, &leaf.key, rule, self.signed_bytes())?;
         }
-        Ok((proof, leaf.identity))
+        Ok(Proven { proof, key: leaf.key, identity: Some(leaf.identity.into()) })
     }
 
     /// 1. The signer presents itself by a certificate that names one holder.
@@ -158,7 +162,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         roots: &CertificateRoots,
         root: Option<&TrustMaterial>,
         rule: LogRule,
-    ) -> Result<(Proof, SignerIdentity), Rejection> {
+    ) -> Result<Proven, Rejection> {
         // 1.
         let Signer::Certificate { leaf: der, intermediates } = self.claim.signer() else {
             return Err(Rejection::SignerMismatch(
@@ -178,7 +182,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
             at.push(Moment::Now(self.now));
         }
         roots.verify(&leaf, der, &intermediates, &at)?;
-        Ok((proof, leaf.identity))
+        Ok(Proven { proof, key: leaf.key, identity: Some(leaf.identity.into()) })
     }
 
     /// What lies beside a signature:

@@ -136,11 +136,6 @@ impl Sigstore {
         }
     }
 
-    /// The key with which this instance's keyless signers sign.
-    pub fn key(&self) -> SigningKey {
-        SigningKey::seeded(&format!("{}: leaf", self.name))
-    }
-
     /// A certificate of Fulcio, with its receipt.
     pub fn certificate(&self, identity: &Identity) -> CodeSigning {
         let mut certificate = CodeSigning::fulcio(&self.fulcio, identity, self.now);
@@ -148,9 +143,10 @@ impl Sigstore {
         certificate
     }
 
-    /// A keyless signature with an entry of Rekor v1 and a timestamp.
+    /// A keyless signature with an entry of Rekor v1 and a timestamp. Each identity has a key of its own.
     pub fn keyless(&self, identity: &Identity, content: Content) -> Signing {
-        let mut signing = Signing::by_certificate(&self.key(), self.certificate(identity), content);
+        let key = SigningKey::seeded(&format!("{}: leaf of {}", self.name, identity.subject));
+        let mut signing = Signing::by_certificate(&key, self.certificate(identity), content);
         signing.entries.push(self.entry());
         signing.timestamps.push(self.timestamp());
         signing

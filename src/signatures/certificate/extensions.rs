@@ -29,6 +29,10 @@ pub(super) fn identity(extensions: &[Extension]) -> Result<SignerIdentity, Rejec
     if let Some(twice) = extensions.iter().find(|extension| !seen.insert(extension.extn_id)) {
         return Err(invalid(format!("has the extension {} twice", twice.extn_id)));
     }
+    // An OID that is encoded with padding reads as the one without, and is another one for whoever compares bytes (X.690, 8.19.2).
+    if let Some(padded) = extensions.iter().find(|extension| is_padded(extension.extn_id)) {
+        return Err(invalid(format!("has an extension whose name {} is not DER", padded.extn_id)));
+    }
     let mut claims = BTreeMap::new();
     let (mut issuer_v1, mut issuer_v2, mut subject) = (None, None, None);
     for extension in extensions {
@@ -76,11 +80,19 @@ fn subject(bytes: &[u8]) -> Result<Subject, Rejection> {
     if value.is_empty() {
         return Err(invalid("has an empty subject alternative name"));
     }
-    let is_uri = value.contains("://");
-    let is_email = value.contains('@') && !is_uri;
+    // Policies name the value alone: its form is its kind, so that no authority lets one pass for another.
+    let has_scheme = value.contains("://");
+    let has_domain = value.contains('@');
     match kind {
-        SubjectKind::Email if !is_email => Err(invalid("has an e-mail address that is none")),
-        SubjectKind::Uri if !value.contains(':') => Err(invalid("has a URI that is none")),
+        SubjectKind::Email if !has_domain || has_scheme => Err(invalid("has an e-mail address that is none")),
+        SubjectKind::Uri if !value.contains(':') || has_domain && !has_scheme => Err(invalid("has a URI that is none")),
+        SubjectKind::Dns if !value.chars().all(|c| c.is_ascii_alphanumeric() || "-._*".contains(c)) => {
+            Err(invalid("has a DNS name that is none"))
+        }
+        // Fulcio refuses these as well.
+        SubjectKind::Username if has_domain || has_scheme || !value.contains('!') => {
+            Err(invalid("has a username that is none (user!domain)"))
+        }
         kind => Ok(Subject { kind, value }),
     }
 }
@@ -93,6 +105,14 @@ fn username(other: &OtherName) -> Result<String, Rejection> {
         _ => return Err(unreadable()),
     }
     .map_err(|_| unreadable())
+}
+
+/// Whether one of the numbers of an OID begins with zeros.
+fn is_padded(oid: ObjectIdentifier) -> bool {
+    let bytes = oid.as_bytes();
+    let begins =
+        |at: usize| at.checked_sub(1).is_none_or(|before| bytes.get(before).is_some_and(|byte| byte & 0x80 == 0));
+    bytes.iter().enumerate().any(|(at, byte)| *byte == 0x80 && begins(at))
 }
 
 fn fulcio_arc(oid: ObjectIdentifier) -> Option<u32> {

@@ -122,7 +122,7 @@ fn signer(authority: &Authority, trusted: &TrustedRoots) -> Result<Option<Signer
 impl Want<'_> {
     /// Keeps a signature, where it is the first one of its signer.
     pub(super) fn keep(&mut self, signature: VerifiedSignature) {
-        let is_new = self.verified.iter().all(|kept| !kept.signer().is(signature.signer()));
+        let is_new = self.verified.iter().all(|kept| !kept.is_by_signer_of(&signature));
         if is_new && matches!(self.terms.content, Content::Image { .. }) {
             self.verified.push(signature);
         }

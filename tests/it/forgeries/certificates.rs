@@ -1,8 +1,12 @@
 //! Certificates of signers, and what a certificate log says of them.
 
+use x509_cert::der::asn1::{ObjectIdentifier, OctetString};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::name::GeneralName;
+
 use super::*;
 use crate::support::sigstore::identity::raw_claim;
-use crate::support::sigstore::x509::{SERVER_AUTH, dns, email, extension, uri, utf8_string};
+use crate::support::sigstore::x509::{SERVER_AUTH, dns, email, extension, uri, user_name, utf8_string};
 use crate::support::sigstore::{Profile, Sct, TrustedLog};
 
 const OTHER_ISSUER: &str = "https://other.test";
@@ -148,4 +152,46 @@ fn cry_10_certificates_and_keys_are_not_taken_for_each_other() {
     // A certificate that certifies another key than the one that signed.
     let other = SigningKey::seeded("other").spki();
     denied(&after(&good(), |it| it.leaf().certified = Some(other)), "SIGNATURE_INVALID", Class::BadSignature);
+}
+
+#[test]
+fn cry_45_a_name_is_of_the_kind_that_its_form_says() {
+    let named = |name: GeneralName, subject: &str| {
+        let signing = good().with(|it| *it.leaf().names() = vec![name]);
+        let question = Question::new();
+        let identities = named(Some(&Identity::github().issuer), subject);
+        question
+            .ask(&signing.bundle_candidate(), SignerDemand::Keyless { root: &question.root, identities: &identities })
+    };
+    let address = "https://ci.acme.test";
+    for (right, wrong, subject) in [
+        (uri(address), dns(address), address),
+        (uri(address), user_name(address), address),
+        (email("dev@acme.test"), dns("dev@acme.test"), "dev@acme.test"),
+        (email("dev@acme.test"), uri("x:dev@acme.test"), "x:dev@acme.test"),
+        (dns("acme.test"), user_name("acme.test"), "acme.test"),
+        (user_name("dev!acme.test"), dns("dev!acme.test"), "dev!acme.test"),
+    ] {
+        let of_right = if subject.starts_with("x:") { "dev@acme.test" } else { subject };
+        allowed(&named(right, of_right));
+        bad_certificate(&named(wrong, subject));
+    }
+}
+
+#[test]
+fn cry_46_an_extension_has_one_spelling() {
+    let with = |id: &[u8]| {
+        let extension = Extension {
+            extn_id: ObjectIdentifier::from_bytes(id).unwrap(),
+            critical: false,
+            extn_value: OctetString::new(utf8_string(OTHER_ISSUER)).unwrap(),
+        };
+        Question::new().bundle(&good().with(|it| it.leaf().profile.extensions.push(extension)))
+    };
+    // 1.3.6.1.4.1.57264.1 and a number of its own, then the issuer's (8) with a zero before it.
+    let fulcio = [0x2b, 6, 1, 4, 1, 0x83, 0xbf, 0x30, 1];
+    allowed(&with(&[&fulcio[..], &[0x63]].concat()));
+    bad_certificate(&with(&[&fulcio[..], &[8]].concat()));
+    bad_certificate(&with(&[&fulcio[..], &[0x80, 8]].concat()));
+    bad_certificate(&with(&[&fulcio[..], &[0x80, 0x63]].concat()));
 }

@@ -183,7 +183,7 @@ fn cry_07_broken_evidence_beside_a_good_signature_is_never_left_out() {
 #[test]
 fn cry_10_a_certificate_is_no_key_and_a_key_no_certificate() {
     let root = sigstore().trusted_root().material();
-    let leaf = sigstore().key();
+    let leaf = sigstore().keyless(&Identity::github(), envelope()).key;
     for (content, is_layer) in [(envelope(), false), (layer(), true)] {
         let candidate = |it: &Signing| if is_layer { it.layer_candidate() } else { it.bundle_candidate() };
         let certified = sigstore().keyless(&Identity::github(), content.clone());

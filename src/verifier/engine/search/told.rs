@@ -63,7 +63,7 @@ impl Search<'_> {
             (0..policy.parts().authorities.len()).map(|authority| self.want(policy, authority)).collect();
         let found: Vec<Vec<&VerifiedSignature>> =
             wants.iter().map(|want| want.iter().flat_map(|want| &want.verified).collect()).collect();
-        let chosen = assign(&found, |one, other| one.signer().is(other.signer()));
+        let chosen = assign(&found, VerifiedSignature::is_by_signer_of);
         let outcome = |(authority, (want, chosen)): (usize, (Option<&Want<'_>>, Option<&VerifiedSignature>))| {
             let verified = || chosen.map(|signature| AuthorityOutcome::Verified(signature.clone()));
             self.blocked(policy, authority).or_else(verified).or_else(|| other(want?))
