@@ -163,18 +163,21 @@ impl Anchors {
     /// Verifies one timestamp: one authority made it, over this signature, within that authority's own window.
     fn timestamp(&self, token: &TimestampToken, signature: &[u8]) -> Result<Timestamp, Rejection> {
         let signature = SignatureBytes::from_bytes(signature);
-        let mut nearest = "it is by no timestamp authority of the trusted root".to_owned();
+        let mut outside = None;
+        let mut nearest = "it can't be verified with any timestamp authority of the trusted root".to_owned();
         for authority in &self.timestamp_authorities {
             match verify_timestamp_for_authority(token, &signature, authority) {
                 Ok(time) => return Ok(time),
+                // The same authority may be listed once more, with another window.
                 Err(tsa::Error::TimestampOutsideValidity { time }) => {
-                    nearest =
-                        format!("it is of {time}, when the trusted root does not trust the authority that made it");
-                    break;
+                    outside.get_or_insert(time);
                 }
                 Err(tsa::Error::HashMismatch { .. }) => "it is about another signature".clone_into(&mut nearest),
                 Err(_) => {}
             }
+        }
+        if let Some(time) = outside {
+            nearest = format!("it is of {time}, when the trusted root does not trust the authority that made it");
         }
         Err(Rejection::TimestampInvalid(nearest))
     }

@@ -146,6 +146,12 @@ pub(super) fn check_window(
     }
 }
 
+/// The index of an entry, where something proves it: the promise signs it, and the proof of a tiled log leads from it. Beside the
+/// proof of another log alone anything may be written; what that proves is the place in one tree of several.
+pub(super) fn proven_index(entry: &TransparencyLogEntry) -> Option<i64> {
+    (entry.inclusion_promise.is_some() || is_tiled(entry)).then(|| entry.log_index.as_i64())
+}
+
 /// No proven time is still to come. The time here is not told: whoever is denied twice must be told the same.
 pub(super) fn check_times(times: &[Timestamp], now: Timestamp) -> Result<(), Rejection> {
     match times.iter().max() {

@@ -209,7 +209,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         let mut proof = Proof::default();
         for entry in entries.iter().chain(early.map(|early| &early.entry)) {
             proof.times.extend(log::check_inclusion(entry, &root.anchors, self.now)?);
-            proof.log_entries.push(named(log::check_log(entry, &root.anchors)?, entry.log_index.as_i64()));
+            proof.log_entries.push(named(log::check_log(entry, &root.anchors)?, log::proven_index(entry)));
         }
         proof.times.extend(root.anchors.timestamps(bundle, &self.claim.signature)?);
         proof.times.sort();
@@ -247,6 +247,9 @@ impl<'c, 'a> Proofs<'c, 'a> {
 }
 
 /// A log entry, for people.
-fn named(log: &str, index: i64) -> String {
-    format!("{log} index {index}")
+fn named(log: &str, index: Option<i64>) -> String {
+    match index {
+        Some(index) => format!("{log} index {index}"),
+        None => log.to_owned(),
+    }
 }

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::support::signer::Scheme;
 use crate::support::sigstore::x509::CODE_SIGNING;
 use crate::support::sigstore::{Authority, Generation, Kind, Log, Profile, TrustedLog, Version, Window};
 
@@ -256,4 +257,26 @@ fn cry_41_a_receipt_is_not_older_than_its_certificate() {
         bad_certificate(&retired(end).bundle(&dated(time)));
         bad_certificate(&retired(end).layer(&early(&dated(time))));
     }
+}
+
+#[test]
+fn cry_37_signers_with_other_keys_than_p_256_are_in_logs_of_both_generations() {
+    for scheme in [Scheme::P384, Scheme::P521, Scheme::RsaPkcs1] {
+        let (key, other) = (SigningKey::generate(scheme), SigningKey::generate(scheme));
+        for signing in [good(), good_v2()] {
+            let by = |key: &SigningKey| signing.with(|it| it.key = key.clone());
+            allowed(&Question::new().bundle(&by(&key)));
+            let about = by(&key).with(|it| it.entry().about = Some(Box::new(by(&other))));
+            bad_entry(&Question::new().bundle(&about));
+        }
+    }
+}
+
+#[test]
+fn cry_29_an_index_is_told_only_where_something_proves_it() {
+    let told = |signing: &Signing| Question::new().bundle(signing).unwrap().proof().log_entries.clone();
+    assert_eq!(told(&good()), ["https://rekor.a.test index 1005"]);
+    assert_eq!(told(&good_v2()), ["https://rekor2.a.test index 5"]);
+    let bare = good().with(|it| it.entry().promise = false);
+    assert_eq!(told(&bare), ["https://rekor.a.test"]);
 }

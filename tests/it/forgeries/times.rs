@@ -8,7 +8,7 @@ use x509_cert::der::asn1::OctetString;
 
 use super::*;
 use crate::support::sigstore::x509::{CODE_SIGNING, SERVER_AUTH, TIME_STAMPING, email};
-use crate::support::sigstore::{HashAlgorithm, Pki, Profile, Timestamp, TimestampAuthority};
+use crate::support::sigstore::{HashAlgorithm, Pki, Profile, Timestamp, TimestampAuthority, TrustedChain, Window};
 
 const DAY: i64 = 24 * 3600;
 
@@ -147,7 +147,7 @@ fn cry_15_a_timestamp_is_by_an_authority_that_the_root_lists() {
     let foreign = by(&Sigstore::new("b").tsa);
     foreign.iter().for_each(bad_time);
     for told in foreign.iter().filter_map(|answer| answer.as_ref().err()).map(|finding| format!("{finding:?}")) {
-        assert!(told.contains("by no timestamp authority of the trusted root"), "{told}");
+        assert!(told.contains("with any timestamp authority of the trusted root"), "{told}");
     }
     // Another of the same names.
     let namesake = TimestampAuthority {
@@ -312,4 +312,20 @@ fn cry_25_timestamps_are_no_source_of_time_where_the_root_has_no_authority_for_t
     };
     signed_at(&github(|_| ()), &[NOW + 1]);
     without_time(&github(without));
+}
+
+#[test]
+fn cry_15_the_windows_of_one_authority_count_in_any_order() {
+    let listed = |windows: [Window; 2]| {
+        let change = |root: &mut TrustedRoot| {
+            let authority = root.timestamp_authorities.remove(0);
+            root.timestamp_authorities = windows.map(|window| TrustedChain { window, ..authority.clone() }).into();
+        };
+        let stamped = |it: &mut Signing| it.timestamps.push(sigstore().timestamp());
+        [under(&good(), change), under(&good_key().with(stamped), change)]
+    };
+    let (ended, open) = (Window { start: Some(NOW - 600), end: Some(NOW - 60) }, Window::from(NOW - 60));
+    listed([ended, open]).iter().for_each(allowed);
+    listed([open, ended]).iter().for_each(allowed);
+    listed([ended, ended]).iter().for_each(bad_time);
 }
