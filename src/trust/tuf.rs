@@ -3,6 +3,7 @@
 //! The workflow is the library's: thresholds, rollback, freeze, mix and match. Ours are the bounds, [`super::sound`], and when
 //! what was proven expires.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::iter::successors;
 
@@ -86,11 +87,25 @@ fn updater(repository: impl Repository + 'static, source: &TufSource) -> Result<
     Ok(updater.with_config(config))
 }
 
-/// When the first of the four roles expires.
+/// When the first of the four roles expires, or of the delegated ones that were read on the way to the target.
 fn expires(trusted: &TrustedMetadataSet) -> Option<Timestamp> {
-    let targets: &Targets = trusted.targets_role("targets")?;
-    let all = [trusted.root().expires, trusted.timestamp()?.expires, trusted.snapshot()?.expires, targets.expires];
-    all.into_iter().min()
+    let first =
+        [trusted.root().expires, trusted.timestamp()?.expires, trusted.snapshot()?.expires].into_iter().min()?;
+    let targets = targets_roles(trusted).into_values().map(|role| role.expires).min()?;
+    Some(first.min(targets))
+}
+
+/// The targets role and all below it that were read, by name. Delegations may lead in a circle.
+fn targets_roles(trusted: &TrustedMetadataSet) -> BTreeMap<&str, &Targets> {
+    let mut read = BTreeMap::new();
+    let mut next = vec!["targets"];
+    while let Some(name) = next.pop() {
+        let Some(role) = trusted.targets_role(name).filter(|_| !read.contains_key(name)) else { continue };
+        read.insert(name, role);
+        let delegations = role.delegations.iter().flat_map(|delegations| &delegations.roles);
+        next.extend(delegations.map(|delegated| delegated.name.as_str()));
+    }
+    read
 }
 
 fn refused(error: &Error) -> TufError {

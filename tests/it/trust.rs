@@ -13,6 +13,8 @@ use crate::support::tuf::{Mirror, TufRepository, fingerprint};
 
 #[path = "trust/attacks.rs"]
 mod attacks;
+#[path = "trust/delegations.rs"]
+mod delegations;
 #[path = "trust/names.rs"]
 mod names;
 #[path = "trust/outages.rs"]

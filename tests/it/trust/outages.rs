@@ -105,7 +105,7 @@ async fn tuf_04_a_mirror_that_never_answers_is_left_alone_in_time() {
     gate.open();
 }
 
-fn cached(folder: &Folder) -> Settings {
+pub(super) fn cached(folder: &Folder) -> Settings {
     Settings { cache: Some(folder.0.clone()), ..Settings::default() }
 }
 
