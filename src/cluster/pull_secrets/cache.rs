@@ -182,7 +182,7 @@ impl<S: Source> Cache<S> {
             slot.set_times(|times| times.used = now);
             return slot.clone();
         }
-        let own = slots.keys().filter(|other| other.namespace == key.namespace).count();
+        let own = of(&slots, Some(&key.namespace)).count();
         let victim = if own >= self.limits.entries_per_namespace {
             last(&slots, Some(&key.namespace))
         } else if slots.len() >= self.limits.entries {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::delegations::publish;
 use super::*;
 use crate::support::registry::{Answer, Body};
 use crate::support::tuf::{Signer, envelope, pin, signed};
@@ -246,7 +247,6 @@ async fn tuf_04_a_threshold_of_nothing_is_refused() {
 async fn tuf_04_delegations_in_a_circle_end() {
     let mut world = World::fetched().await;
     let key = Signer::ed25519("delegate");
-    let online = world.repository.online.clone();
     let delegations = json!({
         "keys": {&key.id: key.json()},
         "roles": [
@@ -259,25 +259,7 @@ async fn tuf_04_delegations_in_a_circle_end() {
     delegate["targets"] = json!({});
     delegate["delegations"] = delegations.clone();
     let delegate = envelope(&delegate, &[&key]);
-    let mut targets = signed("targets", 2);
-    targets["targets"] = json!({});
-    targets["delegations"] = delegations;
-    let targets = envelope(&targets, &world.repository.offline.iter().collect::<Vec<_>>());
-    let mut snapshot = signed("snapshot", 2);
-    snapshot["meta"] =
-        json!({"targets.json": pin(&targets, 2), "a.json": pin(&delegate, 1), "b.json": pin(&delegate, 1)});
-    let snapshot = envelope(&snapshot, &[&online]);
-    let mut timestamp = signed("timestamp", 2);
-    timestamp["meta"] = json!({"snapshot.json": pin(&snapshot, 2)});
-    for (name, file) in [
-        ("timestamp.json", envelope(&timestamp, &[&online])),
-        ("2.snapshot.json", snapshot),
-        ("2.targets.json", targets),
-        ("1.a.json", delegate.clone()),
-        ("1.b.json", delegate),
-    ] {
-        world.mirror.put(name, file);
-    }
+    publish(&world, &delegations, &[("a", delegate.clone()), ("b", delegate)]);
     world.mirror.server.clear_requests();
     let problem = world.refused().await;
     assert!(problem.contains("trusted_root.json"), "{problem}");

@@ -9,7 +9,7 @@ use crate::support::tuf::{FAR, Signer, envelope, pin, signed};
 
 /// The mirror publishes a second version, in which a role signs the target that expires then; the roots it has stay.
 fn delegate(world: &World, expires: &str) {
-    let (key, online) = (Signer::ed25519("delegate"), world.repository.online.clone());
+    let key = Signer::ed25519("delegate");
     let mut child = signed("targets", 1);
     child["expires"] = json!(expires);
     child["targets"] = json!({"trusted_root.json": {
@@ -17,26 +17,32 @@ fn delegate(world: &World, expires: &str) {
         "hashes": {"sha256": fingerprint(old()).to_string().replace("sha256:", "")},
     }});
     let child = envelope(&child, &[&key]);
-    let mut targets = signed("targets", 2);
-    targets["targets"] = json!({});
-    targets["delegations"] = json!({
+    let delegations = json!({
         "keys": {&key.id: key.json()},
         "roles": [{"name": "child", "keyids": [key.id], "threshold": 1, "paths": ["*"], "terminating": false}],
     });
+    publish(world, &delegations, &[("child", child)]);
+}
+
+/// The mirror publishes a second version, which has no target itself and delegates to these roles.
+pub(super) fn publish(world: &World, delegations: &Value, roles: &[(&str, Vec<u8>)]) {
+    let online = &world.repository.online;
+    let mut targets = signed("targets", 2);
+    targets["targets"] = json!({});
+    targets["delegations"] = delegations.clone();
     let targets = envelope(&targets, &world.repository.offline.iter().collect::<Vec<_>>());
     let mut snapshot = signed("snapshot", 2);
-    snapshot["meta"] = json!({"targets.json": pin(&targets, 2), "child.json": pin(&child, 1)});
-    let snapshot = envelope(&snapshot, &[&online]);
+    snapshot["meta"] = json!({"targets.json": pin(&targets, 2)});
+    for (name, file) in roles {
+        snapshot["meta"][format!("{name}.json")] = pin(file, 1);
+        world.mirror.put(&format!("1.{name}.json"), file.clone());
+    }
+    let snapshot = envelope(&snapshot, &[online]);
     let mut timestamp = signed("timestamp", 2);
     timestamp["meta"] = json!({"snapshot.json": pin(&snapshot, 2)});
-    for (name, file) in [
-        ("timestamp.json", envelope(&timestamp, &[&online])),
-        ("2.snapshot.json", snapshot),
-        ("2.targets.json", targets),
-        ("1.child.json", child),
-    ] {
-        world.mirror.put(name, file);
-    }
+    world.mirror.put("timestamp.json", envelope(&timestamp, &[online]));
+    world.mirror.put("2.snapshot.json", snapshot);
+    world.mirror.put("2.targets.json", targets);
 }
 
 #[tokio::test]
