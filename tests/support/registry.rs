@@ -270,6 +270,11 @@ impl TestRegistry {
         self.requests().iter().filter(|request| request.line().contains(pattern)).count()
     }
 
+    /// Waits until something that contains the pattern is asked for.
+    pub async fn requested(&self, pattern: &str) {
+        self.shared.requested(pattern).await;
+    }
+
     /// Forgets the requests so far.
     pub fn clear_requests(&self) {
         self.shared.clear_requests();

@@ -62,7 +62,7 @@ pub(super) struct Shared {
     auth: Auth,
     store: Mutex<Store>,
     rules: Mutex<Vec<Rule>>,
-    requests: Mutex<Vec<Recorded>>,
+    requests: watch::Sender<Vec<Recorded>>,
     /// All bytes that came in, per connection.
     received: Mutex<Vec<Vec<u8>>>,
     tokens: Mutex<HashSet<String>>,
@@ -140,7 +140,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(shared: &Shared, stream: S, nu
     let (mut read, mut write) = tokio::io::split(stream);
     let mut buffer = Vec::new();
     while let Some(request) = next_request(shared, &mut read, &mut buffer, number).await {
-        shared.requests.lock().unwrap().push(request.clone());
+        shared.requests.send_modify(|requests| requests.push(request.clone()));
         let answer = match shared.generation(&request).await {
             Ok(()) => shared.decide(&request, address),
             Err(()) => Answer::status(500),
@@ -280,7 +280,7 @@ impl Shared {
             auth,
             store: Mutex::new(store),
             rules: Mutex::default(),
-            requests: Mutex::default(),
+            requests: watch::Sender::default(),
             received: Mutex::default(),
             tokens: Mutex::default(),
             lockstep: Mutex::default(),
@@ -307,11 +307,16 @@ impl Shared {
     }
 
     pub(super) fn requests(&self) -> Vec<Recorded> {
-        self.requests.lock().unwrap().clone()
+        self.requests.borrow().clone()
+    }
+
+    pub(super) async fn requested(&self, pattern: &str) {
+        let seen = |requests: &Vec<Recorded>| requests.iter().any(|request| request.line().contains(pattern));
+        self.requests.subscribe().wait_for(seen).await.unwrap();
     }
 
     pub(super) fn clear_requests(&self) {
-        self.requests.lock().unwrap().clear();
+        self.requests.send_modify(Vec::clear);
     }
 
     pub(super) fn saw(&self, secret: &str) -> bool {
