@@ -41,6 +41,8 @@ pub(super) struct Keeper<'a, C: Configuration> {
     soft: Option<Instant>,
     /// When to try the owner again.
     owner: Option<Instant>,
+    /// Whether this replica has seen or written the reference to the owner.
+    owned: bool,
     pause: RepairPause,
     /// Whether the change that is to be put back has been told.
     told: bool,
@@ -67,7 +69,19 @@ where
 {
     pub(super) fn new(api: Api<C>, name: &'a str, metrics: &'a Metrics) -> Self {
         let (live, pause) = (Sight::Nothing, RepairPause::default());
-        Self { api, name, metrics, live, settled: None, soft: None, owner: None, pause, told: false, said: Vec::new() }
+        Self {
+            api,
+            name,
+            metrics,
+            live,
+            settled: None,
+            soft: None,
+            owner: None,
+            owned: false,
+            pause,
+            told: false,
+            said: Vec::new(),
+        }
     }
 
     pub(super) fn api(&self) -> &Api<C> {
@@ -133,16 +147,27 @@ where
         match step(live, &list, self.settled.as_deref(), owner) {
             Step::Settled { tolerated } => {
                 self.settled = Some(list);
+                self.owned = owner.is_some();
                 self.told = false;
                 self.tell(tolerated);
                 earliest(soft, refused)
             }
             Step::LeaveAlone => {
-                (self.settled, self.soft) = (None, None);
+                (self.settled, self.soft, self.owned) = (None, None, false);
                 self.tell(vec!["marked as removed: left alone".into()]);
                 None
             }
             Step::Write { patch, why } => {
+                // Without its owner the garbage collector may delete it: that does not wait.
+                let disowned = patch.pointer("/metadata/ownerReferences").is_some();
+                if disowned && std::mem::take(&mut self.owned) {
+                    warn!(
+                        name = self.name,
+                        kind = C::KIND,
+                        by = last_manager(live.metadata()),
+                        "the release's namespace was removed from the owners of the webhook configuration: putting it back at once"
+                    );
+                }
                 if let Why::Foreign(what) = &why {
                     if !std::mem::replace(&mut self.told, true) {
                         warn!(
@@ -153,7 +178,7 @@ where
                             "webhook configuration was changed by somebody else: putting it back within two seconds"
                         );
                     }
-                    if let Some(until) = self.pause.until(now) {
+                    if let Some(until) = self.pause.until(now).filter(|_| !disowned) {
                         return Some(until);
                     }
                 }
@@ -161,13 +186,14 @@ where
                     Ok(written) => {
                         self.live = Sight::Live(written);
                         self.settled = Some(list);
+                        self.owned = owner.is_some();
                         if fresh {
                             self.soft = Instant::now().checked_add(SETTLE);
                         }
                         self.written(&why, now);
                         earliest(self.soft.filter(|until| now < *until), refused)
                     }
-                    Err(Refusal::Forbidden(problem)) if patch.pointer("/metadata/ownerReferences").is_some() => {
+                    Err(Refusal::Forbidden(problem)) if disowned => {
                         self.without_owner(&problem, now);
                         Some(now)
                     }

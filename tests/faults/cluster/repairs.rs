@@ -43,6 +43,22 @@ fn cfg_15_a_webhook_that_is_removed_again_and_again_is_put_back_within_two_secon
     assert!(world.replicas.iter().any(named), "the log names the client that did it");
 }
 
+/// The garbage collector deletes an object none of whose owners is there.
+#[test]
+fn cfg_20_an_owner_that_is_not_there_beside_ours_does_not_have_the_configuration_deleted() {
+    let _world = World::new();
+    until("the gate fails closed", || closed().contains(&"validate.pods.sealgate.dev".to_owned()));
+    let fields = "-o=jsonpath={.metadata.uid} {.metadata.ownerReferences[*].uid}";
+    let identity = || kubectl(&["get", "validatingwebhookconfiguration", "sealgate", fields]).unwrap();
+    let before = identity();
+    let gone =
+        json!({"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "6d6d7be4-9e1f-4b55-a3a4-6f0b9a7a2d0c"});
+    let add = json!([{"op": "add", "path": "/metadata/ownerReferences/-", "value": gone}]).to_string();
+    kubectl(&["patch", "validatingwebhookconfiguration", "sealgate", "--type=json", "-p", &add]).unwrap();
+    until("the garbage collector has taken the stranger away", || identity() == before);
+    assert!(!closed().is_empty());
+}
+
 #[test]
 fn cfg_17_a_stranger_who_takes_the_lease_for_ever_leads_for_seconds() {
     let world = World::new();

@@ -171,3 +171,34 @@ async fn a_missing_mutating_configuration_does_not_hold_the_gate_open() {
     assert_eq!(fake.writes(), ["validating Ignore with owner written"]);
     assert!(metrics.render().contains("webhook_configuration{kind=\"mutating\",state=\"absent\"} 1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn cfg_20_an_owner_that_was_removed_is_put_back_without_a_pause() {
+    let (fake, names, metrics) = (Arc::new(Fake::default()), names(), Metrics::new());
+    let mut pair = Pair::new(&fake.client(), &names, &metrics);
+    let wanted = wanted(Reach::Enforce);
+    fill(&mut pair, &fake, &wanted).await;
+    pair.reconcile(&wanted).await;
+    tokio::time::advance(SETTLE).await;
+    pair.reconcile(&wanted).await;
+    fake.writes();
+    let owner = wanted.owner.clone();
+    let emptied = |owner: Option<OwnerReference>| {
+        let mut object = ValidatingWebhookConfiguration::default();
+        object.metadata.owner_references = owner.map(|owner| vec![owner]);
+        object
+    };
+    // The third repair in a row is not at once.
+    let repaired = vec!["validating Fail written"];
+    for expected in [repaired.clone(), repaired, vec![]] {
+        pair.validating.see(Ok(Some(emptied(owner.clone()))));
+        pair.reconcile(&wanted).await;
+        assert_eq!(fake.writes(), expected);
+    }
+    for _ in 0..2 {
+        let stranger = OwnerReference { name: "gone".into(), uid: "gone".into(), ..owner.clone().unwrap() };
+        pair.validating.see(Ok(Some(emptied(Some(stranger)))));
+        pair.reconcile(&wanted).await;
+        assert_eq!(fake.writes(), ["validating Fail with owner written"]);
+    }
+}
