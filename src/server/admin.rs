@@ -12,15 +12,16 @@ use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::telemetry::{Health, Metrics};
 
 use super::accept;
-use super::connection_limit::{Causes, ConnectionLimit};
+use super::connection_limit::{Causes, ConnectionLimit, Slot};
 use super::http1::{Http1, Phase};
-use super::limits::ADMIN_CONNECTIONS;
+use super::limits::{ADMIN_CONNECTIONS, HEADER_TIME};
 
 const CAUSES: Causes = Causes { full: "admin-connections", evicted: "admin-evicted" };
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,7 +40,20 @@ pub async fn serve(listener: TcpListener, health: Health, metrics: Metrics, stop
         };
         let Some(slot) = limit.admit(peer) else { continue };
         let http = http.clone();
-        tokio::spawn(async move { http.serve(socket, &Arc::new(slot)).await });
+        tokio::spawn(serve_one(http, socket, slot));
+    }
+}
+
+/// Serves one connection to its end. One that is silent costs little more than its socket.
+async fn serve_one(http: Http1, socket: TcpStream, slot: Slot) {
+    tokio::select! {
+        biased;
+        () = slot.evicted() => {}
+        begun = timeout(HEADER_TIME, socket.readable()) => {
+            if let Ok(Ok(())) = begun {
+                Box::pin(http.serve(socket, &Arc::new(slot))).await;
+            }
+        }
     }
 }
 

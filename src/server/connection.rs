@@ -23,19 +23,24 @@ impl Connections {
     pub(super) async fn serve(&self, socket: TcpStream, slot: Slot) {
         // Answers are small and complete; waiting for more to send would only delay them. Without it they still arrive.
         let _ = socket.set_nodelay(true);
-        let acceptor = match self.tls.acceptor() {
-            Ok(acceptor) => acceptor,
-            Err(error) => return tracing::error!(%error, "the TLS settings can't be used any more"),
+        let handshake = async {
+            // A silent peer costs a socket; what a conversation takes is set up when one begins.
+            socket.readable().await?;
+            let acceptor = self.tls.acceptor().map_err(|error| {
+                tracing::error!(%error, "the TLS settings can't be used any more");
+                io::Error::other(error)
+            })?;
+            Box::pin(acceptor.accept(socket)).await
         };
         let stream = tokio::select! {
             biased;
             () = slot.evicted() => return,
-            stream = timeout(HANDSHAKE_TIME, acceptor.accept(socket)) => stream,
+            stream = timeout(HANDSHAKE_TIME, handshake) => stream,
         };
         match stream {
             Ok(Ok(mut stream)) => {
                 stream.get_mut().1.set_buffer_limit(Some(TLS_SEND_BYTES));
-                self.http.serve(stream, &Arc::new(slot)).await;
+                Box::pin(self.http.serve(stream, &Arc::new(slot))).await;
             }
             Ok(Err(error)) if is_of_certificate(&error) => self.http.metrics.shed("client-certificate"),
             _ => self.http.metrics.shed("handshake"),

@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ struct State {
 #[derive(Debug)]
 struct Entry {
     peer: Peer,
+    /// How many connections that peer has.
+    holds: Arc<AtomicUsize>,
     /// A review is being answered.
     review: bool,
     activity: Arc<Activity>,
@@ -96,9 +99,10 @@ struct Entry {
 }
 
 /// What one peer has.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Held {
-    connections: usize,
+    /// Shared with the entries, of which all are looked at when a place is needed. Changes only under the lock.
+    connections: Arc<AtomicUsize>,
     reviews: usize,
 }
 
@@ -139,10 +143,10 @@ impl ConnectionLimit {
         let (activity, evict) = (Arc::new(Activity::new()), Arc::new(Notify::new()));
         state.next = state.next.wrapping_add(1);
         let id = state.next;
-        let entry = Entry { peer, review: false, activity: Arc::clone(&activity), evict: Arc::clone(&evict) };
+        let holds = Arc::clone(&state.peers.entry(peer).or_default().connections);
+        holds.fetch_add(1, Ordering::Relaxed);
+        let entry = Entry { peer, holds, review: false, activity: Arc::clone(&activity), evict: Arc::clone(&evict) };
         state.connections.insert(id, entry);
-        let held = state.peers.entry(peer).or_default();
-        held.connections = held.connections.saturating_add(1);
         drop(state);
         Some(Slot { limit: self.clone(), id, peer, activity, evict })
     }
@@ -154,18 +158,15 @@ impl ConnectionLimit {
 }
 
 impl State {
-    fn held(&self, peer: Peer) -> Held {
-        self.peers.get(&peer).copied().unwrap_or_default()
-    }
-
     /// The connection that gives way to a new one of this peer.
     fn victim(&self, peer: Peer, max: usize) -> Option<u64> {
         let few = max.div_ceil(FEW);
         let now = Instant::now();
-        let new = self.held(peer).connections.saturating_add(1).max(few);
+        let held = self.peers.get(&peer).map_or(0, |held| held.connections.load(Ordering::Relaxed));
+        let new = held.saturating_add(1).max(few);
         let waiting = self.connections.iter().filter(|(_, entry)| !entry.review).filter_map(|(id, entry)| {
             let own = usize::from(entry.peer == peer);
-            let holds = self.held(entry.peer).connections.saturating_add(own).max(few);
+            let holds = entry.holds.load(Ordering::Relaxed).saturating_add(own).max(few);
             let since = entry.activity.since();
             let may = holds >= new || now.saturating_duration_since(since) >= GRACE;
             may.then(|| ((Reverse(holds), !entry.activity.is_silent(), since), *id))
@@ -175,14 +176,26 @@ impl State {
 
     fn remove(&mut self, id: u64) -> Option<Entry> {
         let entry = self.connections.remove(&id)?;
-        self.change(entry.peer, |held| held.connections = held.connections.saturating_sub(1));
+        entry.holds.fetch_sub(1, Ordering::Relaxed);
+        self.forget(entry.peer);
         Some(entry)
     }
 
-    fn change(&mut self, peer: Peer, change: impl FnOnce(&mut Held)) {
-        let Some(held) = self.peers.get_mut(&peer) else { return };
-        change(held);
-        if held.connections == 0 && held.reviews == 0 {
+    fn reviews_of(&self, peer: Peer) -> usize {
+        self.peers.get(&peer).map_or(0, |held| held.reviews)
+    }
+
+    fn change_reviews(&mut self, peer: Peer, change: impl FnOnce(usize) -> usize) {
+        if let Some(held) = self.peers.get_mut(&peer) {
+            held.reviews = change(held.reviews);
+        }
+        self.forget(peer);
+    }
+
+    /// Forgets a peer that has nothing any more.
+    fn forget(&mut self, peer: Peer) {
+        let is_gone = |held: &Held| held.connections.load(Ordering::Relaxed) == 0 && held.reviews == 0;
+        if self.peers.get(&peer).is_some_and(is_gone) {
             self.peers.remove(&peer);
         }
     }
@@ -229,12 +242,12 @@ impl Slot {
     /// Fails until another review has been answered, or with the time at which the peer has a token again.
     fn try_turn(self: &Arc<Self>) -> Result<Turn, Option<Instant>> {
         let mut state = self.limit.lock();
-        let (now, held) = (Instant::now(), state.held(self.peer));
+        let (now, own) = (Instant::now(), state.reviews_of(self.peer));
         let free = self.limit.0.max.saturating_sub(state.reviews);
-        if held.reviews >= free.saturating_mul(REVIEWS_PER_FREE) {
+        if own >= free.saturating_mul(REVIEWS_PER_FREE) {
             return Err(None);
         }
-        let is_alone = state.reviews == held.reviews;
+        let is_alone = state.reviews == own;
         if let Some(token_at) = state.rates.as_ref().and_then(|rates| rates.wait(self.peer, now))
             && !is_alone
         {
@@ -243,7 +256,7 @@ impl Slot {
         // A connection that was evicted meanwhile ends before it is asked again.
         state.connections.get_mut(&self.id).ok_or(None)?.review = true;
         state.reviews = state.reviews.saturating_add(1);
-        state.change(self.peer, |held| held.reviews = held.reviews.saturating_add(1));
+        state.change_reviews(self.peer, |reviews| reviews.saturating_add(1));
         if let Some(rates) = &mut state.rates {
             rates.take(self.peer, now);
         }
@@ -257,7 +270,7 @@ impl Drop for Turn {
         let Some(entry) = state.connections.get_mut(&self.0.id) else { return };
         entry.review = false;
         state.reviews = state.reviews.saturating_sub(1);
-        state.change(self.0.peer, |held| held.reviews = held.reviews.saturating_sub(1));
+        state.change_reviews(self.0.peer, |reviews| reviews.saturating_sub(1));
         drop(state);
         self.0.limit.0.answered.notify_waiters();
     }
