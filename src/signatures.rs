@@ -20,6 +20,7 @@ mod material;
 mod proof;
 mod scheme;
 mod simple_signing;
+mod timestamp;
 
 use std::collections::BTreeMap;
 use std::fmt;

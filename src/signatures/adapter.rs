@@ -16,12 +16,9 @@ pub(super) use ::sigstore::types::{
 pub(super) use logged::{Hashed, Logged, Verifier as LoggedVerifier, pem as logged_verifier};
 
 use ::sigstore::crypto::{Keyring, VerificationKey};
+use ::sigstore::trust_root::TrustedRoot;
 use ::sigstore::trust_root::trusted_root::{CertChain, CertificateEntry};
-use ::sigstore::trust_root::{TimestampAuthority, TrustedRoot};
-use ::sigstore::tsa::{self, verify_timestamp_for_authority};
-use ::sigstore::types::{
-    Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimeRange, TimestampToken, TsaAuthority,
-};
+use ::sigstore::types::{Artifact, DerPublicKey, KindVersion, MediaType, Sha256Hash, SignatureBytes, TimeRange};
 use ::sigstore::{VerificationPolicy, Verifier};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -32,6 +29,7 @@ use x509_cert::time::Time;
 use self::issuer::Issuer;
 use super::LogRule;
 use super::key::PublicKey;
+use super::timestamp::{self, TimestampAuthority};
 use super::trust::TrustError;
 use crate::domain::text::{foreign, without_types};
 use crate::domain::{Digest, Rejection};
@@ -42,7 +40,7 @@ pub(super) struct Anchors {
     root: TrustedRoot,
     logs: Keyring,
     certificate_logs: Vec<(SigningScheme, Keyring)>,
-    timestamp_authorities: Vec<TsaAuthority>,
+    timestamp_authorities: Vec<TimestampAuthority>,
     issuers: Vec<Issuer>,
 }
 
@@ -73,7 +71,7 @@ impl Anchors {
         let schemes =
             [SigningScheme::EcdsaP256Sha256, SigningScheme::EcdsaP384Sha384, SigningScheme::RsaPkcs1Sha256].into_iter();
         let certificate_logs = schemes.filter_map(|scheme| Some((scheme, root.ctfe_keys(scheme).ok()?))).collect();
-        let timestamp_authorities = root.timestamp_authorities.iter().filter_map(timestamp_authority).collect();
+        let timestamp_authorities = timestamp_authorities(&root).map_err(|problem| unusable(&problem))?;
         let issuers = Issuer::all(&root);
         Ok(Self { verifier, root, logs, certificate_logs, timestamp_authorities, issuers })
     }
@@ -87,7 +85,8 @@ impl Anchors {
     pub(super) fn timestamps(&self, bundle: &Bundle, signature: &[u8]) -> Result<Vec<Timestamp>, Rejection> {
         let tokens = &bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
         let tokens = if self.has_timestamp_authorities() { tokens.as_slice() } else { &[] };
-        tokens.iter().map(|token| self.timestamp(&token.signed_timestamp, signature)).collect()
+        let verify = |der: &[u8]| timestamp::verify(der, signature, &self.timestamp_authorities);
+        tokens.iter().map(|token| verify(token.signed_timestamp.as_bytes())).collect()
     }
 
     /// Whether timestamps can be verified at all.
@@ -106,7 +105,8 @@ impl Anchors {
     /// 1. signatures by P-521 and Ed25519 keys;
     /// 2. entries of tiled logs about signatures by another key than one of P-256;
     /// 3. log entries that the rule ignores, and timestamps where the root has no authority for them;
-    /// 4. the certificates behind the signer's: authorities come from the trusted root.
+    /// 4. the certificates behind the signer's: authorities come from the trusted root;
+    /// 5. timestamps by RSA keys, keys of P-521, with SHA-512, or with a fraction of a second in the time or its accuracy.
     pub(super) fn second_opinion(
         &self,
         bundle: &Bundle,
@@ -122,8 +122,15 @@ impl Anchors {
         let material = &mut bundle.verification_material;
         // 2. and 3.
         material.tlog_entries.retain(|entry| rule != LogRule::Ignored && (key.is_p256() || !is_tiled(entry)));
-        if !self.has_timestamp_authorities() {
-            material.timestamp_verification_data.rfc3161_timestamps.clear();
+        // 3. and 5.
+        let timestamps = &mut material.timestamp_verification_data.rfc3161_timestamps;
+        let found = timestamps.len();
+        timestamps
+            .retain(|it| timestamp::is_known_to_crate(it.signed_timestamp.as_bytes(), &self.timestamp_authorities));
+        let has_promise = material.tlog_entries.iter().any(|entry| entry.inclusion_promise.is_some());
+        if timestamps.is_empty() && found > 0 && !has_promise {
+            // Nothing is left that would tell it the time.
+            return Ok(());
         }
         // 4.
         if let VerificationMaterialContent::X509CertificateChain { certificates } = &mut material.content {
@@ -159,40 +166,17 @@ impl Anchors {
         }
         Ok(())
     }
-
-    /// Verifies one timestamp: one authority made it, over this signature, within that authority's own window.
-    fn timestamp(&self, token: &TimestampToken, signature: &[u8]) -> Result<Timestamp, Rejection> {
-        let signature = SignatureBytes::from_bytes(signature);
-        let mut outside = None;
-        let mut nearest = "it can't be verified with any timestamp authority of the trusted root".to_owned();
-        for authority in &self.timestamp_authorities {
-            match verify_timestamp_for_authority(token, &signature, authority) {
-                Ok(time) => return Ok(time),
-                // The same authority may be listed once more, with another window.
-                Err(tsa::Error::TimestampOutsideValidity { time }) => {
-                    outside.get_or_insert(time);
-                }
-                Err(tsa::Error::HashMismatch { .. }) => "it is about another signature".clone_into(&mut nearest),
-                Err(_) => {}
-            }
-        }
-        if let Some(time) = outside {
-            nearest = format!("it is of {time}, when the trusted root does not trust the authority that made it");
-        }
-        Err(Rejection::TimestampInvalid(nearest))
-    }
 }
 
-/// One authority with its window. The crate's own list leaves out those that have not begun when it is made; here the time of
-/// a timestamp decides.
-fn timestamp_authority(authority: &TimestampAuthority) -> Option<TsaAuthority> {
-    let (leaf, intermediates, root) = match authority.cert_chain.certificates.as_slice() {
-        [] => return None,
-        [root] => (root, &[][..], root),
-        [leaf, intermediates @ .., root] => (leaf, intermediates, root),
+/// The timestamp authorities, each with its window. The crate's own list leaves out those that have not begun when it is made; here
+/// the time of a timestamp decides.
+fn timestamp_authorities(root: &TrustedRoot) -> Result<Vec<TimestampAuthority>, String> {
+    let read = |authority: &::sigstore::trust_root::TimestampAuthority| {
+        let chain = authority.cert_chain.certificates.iter().map(|certificate| certificate.raw_bytes.as_bytes());
+        let window = authority.valid_for.map(|window| (Some(window.start), window.end));
+        TimestampAuthority::read(&chain.collect::<Vec<_>>(), window.unwrap_or_default())
     };
-    let intermediates = intermediates.iter().map(|certificate| certificate.raw_bytes.clone()).collect();
-    Some(TsaAuthority::new(leaf.raw_bytes.clone(), intermediates, root.raw_bytes.clone(), authority.valid_for))
+    root.timestamp_authorities.iter().map(read).collect()
 }
 
 /// In the JSON of protocol buffers an empty field may be left out; the crate wants these.

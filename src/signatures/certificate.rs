@@ -22,12 +22,14 @@ use super::key::PublicKey;
 use crate::domain::text::foreign;
 use crate::domain::{Rejection, SignerIdentity};
 
-pub(super) use authority::Authority;
+pub(super) use authority::{Authority, Purpose};
 pub(super) use path::problem;
 pub use roots::{CertificateRoots, RootsError};
 
 /// The extended key usage `codeSigning` (RFC 5280, section 4.2.1.12).
 pub(super) const ID_KP_CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+/// The extended key usage `timeStamping` (the same).
+const ID_KP_TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// The certificate that signed, read but not yet vouched for by anyone.
 #[derive(Clone, Debug, PartialEq, Eq)]

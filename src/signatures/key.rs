@@ -137,6 +137,16 @@ impl PublicKey {
         self.algorithm == Algorithm::EcdsaP256
     }
 
+    /// Whether it is an RSA key.
+    pub(super) fn is_rsa(&self) -> bool {
+        matches!(self.algorithm, Algorithm::Rsa { .. })
+    }
+
+    /// Whether it is an Ed25519 key.
+    pub(super) fn is_ed25519(&self) -> bool {
+        self.algorithm == Algorithm::Ed25519
+    }
+
     /// Whether the `sigstore` crate verifies all that cosign signs with such a key.
     pub(super) fn is_known_to_crate(&self) -> bool {
         matches!(self.algorithm, Algorithm::EcdsaP256 | Algorithm::EcdsaP384 | Algorithm::Rsa { .. })

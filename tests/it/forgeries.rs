@@ -11,6 +11,7 @@ mod own_pki;
 mod provers;
 mod statements;
 mod times;
+mod timestamps;
 
 use std::sync::Arc;
 

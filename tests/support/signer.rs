@@ -14,13 +14,15 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA256_ASN1_SIGNING,
-    ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+    ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+    RSA_PSS_SHA256, RsaKeyPair,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::EncodePublicKey;
 use jiff::Timestamp;
+use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use sealgate::domain::{Digest, Finding, PinnedImage, Rejection};
 use sealgate::signatures::{
     Candidate, ContentDemand, Demand, LogRule, Origin, Place, PublicKey, SignerDemand, UntrustedContent,
@@ -28,6 +30,8 @@ use sealgate::signatures::{
 };
 use serde_json::{Value, json};
 use sha2::Digest as _;
+
+use super::sigstore::HashAlgorithm;
 
 pub use stored::{Blob, Stored, attestation_tag, bundle_referrer, fallback_index, legacy_referrer, legacy_tag};
 
@@ -136,6 +140,27 @@ impl SigningKey {
     /// The public key as a policy has it.
     pub fn public(&self) -> PublicKey {
         PublicKey::from_pem(&self.pem()).unwrap()
+    }
+
+    /// The signature over a message by a key of P-256 that has a name, or by an RSA key, with another hash than its scheme has.
+    pub fn sign_over(&self, hash: HashAlgorithm, message: &[u8]) -> Vec<u8> {
+        match &*self.pair {
+            Pair::P256(pair) => {
+                let signature: p256::ecdsa::Signature = pair.sign_prehash(&hash.digest(message)).unwrap();
+                signature.to_der().as_bytes().to_vec()
+            }
+            Pair::Rsa(pair) => {
+                let encoding = match hash {
+                    HashAlgorithm::Sha384 => &RSA_PKCS1_SHA384,
+                    HashAlgorithm::Sha512 => &RSA_PKCS1_SHA512,
+                    _ => &RSA_PKCS1_SHA256,
+                };
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+                signature
+            }
+            Pair::Ecdsa(_) | Pair::Ed25519(_) => panic!("a key of this kind signs in its scheme alone"),
+        }
     }
 
     /// The signature over a message.

@@ -60,7 +60,7 @@ mod serve;
 #[path = "sigstore/signing.rs"]
 pub mod signing;
 #[path = "sigstore/timestamp.rs"]
-mod timestamp;
+pub mod timestamp;
 #[path = "sigstore/trust.rs"]
 mod trust;
 #[path = "sigstore/x509.rs"]

@@ -15,7 +15,7 @@ use x509_cert::ext::pkix::{
 };
 use x509_cert::time::Time;
 
-use super::ID_KP_CODE_SIGNING;
+use super::{ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING};
 
 const ANY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 /// The extensions that may be critical: those that are looked at here or by webpki, and those that restrict nothing.
@@ -32,6 +32,15 @@ const KNOWN: [ObjectIdentifier; 8] = [
 /// Most bytes and extensions of a certificate that is looked at: several times what authorities have.
 const MAX_BYTES: usize = 16 * 1024;
 pub(super) const MAX_EXTENSIONS: usize = 64;
+
+/// What an authority certifies keys for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::signatures) enum Purpose {
+    /// Signatures.
+    CodeSigning,
+    /// Timestamps.
+    TimeStamping,
+}
 
 /// A certificate that can be read.
 #[derive(Clone)]
@@ -64,8 +73,8 @@ impl Authority {
         (read.extensions().len() <= MAX_EXTENSIONS).then_some(read)
     }
 
-    /// Whether it may certify a signer with this many authorities in between.
-    pub(in crate::signatures) fn may_certify(&self, below: usize) -> Result<(), &'static str> {
+    /// Whether it may certify a signer for this purpose, with this many authorities in between.
+    pub(in crate::signatures) fn may_certify(&self, below: usize, purpose: Purpose) -> Result<(), &'static str> {
         let constraints: BasicConstraints = self.extension()?.ok_or("has no basicConstraints")?;
         if !constraints.ca {
             return Err("is not one of an authority (CA:FALSE)");
@@ -76,11 +85,34 @@ impl Authority {
         if self.extension::<KeyUsage>()?.is_some_and(|usage| !usage.key_cert_sign()) {
             return Err("may not sign certificates (keyUsage)");
         }
-        let may_sign_code =
-            |usage: &ExtendedKeyUsage| usage.0.contains(&ID_KP_CODE_SIGNING) || usage.0.contains(&ANY_USAGE);
-        if self.extension()?.is_some_and(|usage| !may_sign_code(&usage)) {
-            return Err("is not for signing code (extendedKeyUsage)");
+        let (usage, problem) = match purpose {
+            Purpose::CodeSigning => (ID_KP_CODE_SIGNING, "is not for signing code (extendedKeyUsage)"),
+            Purpose::TimeStamping => (ID_KP_TIME_STAMPING, "is not for timestamps (extendedKeyUsage)"),
+        };
+        let fits = |listed: &ExtendedKeyUsage| listed.0.contains(&usage) || listed.0.contains(&ANY_USAGE);
+        if self.extension()?.is_some_and(|listed| !fits(&listed)) {
+            return Err(problem);
         }
+        self.check_critical()
+    }
+
+    /// Whether it is that of a timestamp authority (RFC 3161, section 2.3). Some are for more than timestamps, or do not say in a
+    /// critical way that they are for timestamps; it is the trusted root that names them.
+    pub(in crate::signatures) fn may_stamp(&self) -> Result<(), &'static str> {
+        if self.extension::<BasicConstraints>()?.is_some_and(|constraints| constraints.ca) {
+            return Err("is one that certifies others (CA:TRUE), and these make no timestamps");
+        }
+        let may_sign = |usage: KeyUsage| usage.digital_signature() || usage.non_repudiation();
+        if self.extension()?.is_some_and(|usage| !may_sign(usage)) {
+            return Err("may not sign timestamps (keyUsage digitalSignature)");
+        }
+        if !self.extension()?.is_some_and(|listed: ExtendedKeyUsage| listed.0.contains(&ID_KP_TIME_STAMPING)) {
+            return Err("is not for timestamps (extendedKeyUsage timeStamping)");
+        }
+        self.check_critical()
+    }
+
+    fn check_critical(&self) -> Result<(), &'static str> {
         match self.extensions().iter().find(|it| it.critical && !KNOWN.contains(&it.extn_id)) {
             Some(_) => Err("has a critical extension that is not known"),
             None => Ok(()),
@@ -94,22 +126,43 @@ impl Authority {
         {
             return false;
         }
-        let key = &issuer.certificate.tbs_certificate.subject_public_key_info;
-        let bits = (key.subject_public_key.as_bytes(), self.certificate.signature.as_bytes());
-        let identifiers = (contents(&key.algorithm), contents(&self.certificate.signature_algorithm));
-        let ((Some(key), Some(signature)), (Some(of_key), Some(of_signature))) = (bits, identifiers) else {
+        let signature = self.certificate.signature.as_bytes();
+        signature.is_some_and(|bytes| issuer.verifies(&self.certificate.signature_algorithm, &self.signed, bytes))
+    }
+
+    /// Whether its key made a signature over a message, by this algorithm.
+    pub(in crate::signatures) fn verifies(
+        &self,
+        algorithm: &AlgorithmIdentifierOwned,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let key = &self.certificate.tbs_certificate.subject_public_key_info;
+        let identifiers = (contents(&key.algorithm), contents(algorithm));
+        let (Some(key), (Some(of_key), Some(of_signature))) = (key.subject_public_key.as_bytes(), identifiers) else {
             return false;
         };
         let fits = |algorithm: &&&dyn SignatureVerificationAlgorithm| {
             algorithm.public_key_alg_id().as_ref() == of_key && algorithm.signature_alg_id().as_ref() == of_signature
         };
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
-        let mut fitting = algorithms.iter().filter(fits);
-        fitting.any(|algorithm| algorithm.verify_signature(key, &self.signed, signature).is_ok())
+        let mut fitting = webpki::ALL_VERIFICATION_ALGS.iter().filter(fits);
+        fitting.any(|algorithm| algorithm.verify_signature(key, message, signature).is_ok())
+    }
+
+    /// Whether a message names it as its signer's, by issuer (DER) and serial number.
+    pub(in crate::signatures) fn is_named(&self, issuer: &[u8], serial: &[u8]) -> bool {
+        let certified = &self.certificate.tbs_certificate;
+        certified.serial_number.as_bytes() == serial && certified.issuer.to_der().is_ok_and(|name| name == issuer)
+    }
+
+    /// The identifier of its key, where it has one.
+    pub(in crate::signatures) fn key_id(&self) -> Option<Vec<u8>> {
+        let id: SubjectKeyIdentifier = self.extension().ok()??;
+        Some(id.0.into_bytes())
     }
 
     /// The DER of its `SubjectPublicKeyInfo`.
-    pub(super) fn spki(&self) -> Vec<u8> {
+    pub(in crate::signatures) fn spki(&self) -> Vec<u8> {
         self.certificate.tbs_certificate.subject_public_key_info.to_der().unwrap_or_default()
     }
 

@@ -2,7 +2,7 @@
 //! its order.
 
 use super::roots::Root;
-use super::{Authority, Moment, invalid};
+use super::{Authority, Moment, Purpose, invalid};
 use crate::domain::Rejection;
 use crate::domain::text::foreign;
 
@@ -69,7 +69,7 @@ impl<'r> OwnPath<'r> {
         let authorities = self.certificates.iter().skip(1).take(between).chain([root]);
         for (below, authority) in authorities.enumerate() {
             let refused = |problem: &str| invalid(format!("is refused: the one of {} {problem}", authority.name()));
-            authority.may_certify(below).map_err(refused)?;
+            authority.may_certify(below, Purpose::CodeSigning).map_err(refused)?;
             valid(authority).map_err(|problem| refused(&problem))?;
         }
         Ok(())

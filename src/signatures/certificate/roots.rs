@@ -13,7 +13,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, NameConstraints};
 
 use super::own_path::OwnPath;
-use super::{Authority, Leaf, Moment, PublicKey, invalid, problem};
+use super::{Authority, Leaf, Moment, PublicKey, Purpose, invalid, problem};
 use crate::domain::text::foreign;
 use crate::domain::{Digest, Rejection};
 
@@ -165,7 +165,7 @@ impl ExtendedKeyUsageValidator for AnyUsage {
 /// Why an authority could never vouch for anybody here. What webpki does not implement it refuses when a signature is verified, and
 /// then every one: constraints of e-mail addresses and URIs.
 fn check_root(authority: &Authority) -> Result<(), String> {
-    authority.may_certify(0)?;
+    authority.may_certify(0, Purpose::CodeSigning)?;
     PublicKey::from_spki(&authority.spki()).map_err(|problem| format!("has a key that {problem}"))?;
     let Some(constraints) = authority.name_constraints() else { return Ok(()) };
     let constraints = NameConstraints::from_der(constraints).map_err(|_| "has name constraints that can't be read")?;

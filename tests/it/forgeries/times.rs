@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use x509_cert::der::asn1::OctetString;
 
 use super::*;
-use crate::support::sigstore::x509::{CODE_SIGNING, SERVER_AUTH, TIME_STAMPING, email};
+use crate::support::sigstore::x509::email;
 use crate::support::sigstore::{HashAlgorithm, Pki, Profile, Timestamp, TimestampAuthority, TrustedChain, Window};
 
 const DAY: i64 = 24 * 3600;
@@ -116,7 +116,7 @@ fn cry_14_an_inclusion_proof_proves_no_time() {
 }
 
 /// Whatever has a timestamp, after a change, under a changed root: keyless in both generations of logs, a key, an own PKI.
-fn stamped(change: impl Fn(&mut Signing), root: impl Fn(&mut TrustedRoot)) -> [Answer; 4] {
+pub(super) fn stamped(change: impl Fn(&mut Signing), root: impl Fn(&mut TrustedRoot)) -> [Answer; 4] {
     let question = Question::under(&sigstore().trusted_root().with(&root));
     let key = good_key().with(|it| it.timestamps.push(sigstore().timestamp()));
     let [v1, v2, key] = [good(), good_v2(), key].map(|signing| question.bundle(&signing.with(&change)));
@@ -147,7 +147,7 @@ fn cry_15_a_timestamp_is_by_an_authority_that_the_root_lists() {
     let foreign = by(&Sigstore::new("b").tsa);
     foreign.iter().for_each(bad_time);
     for told in foreign.iter().filter_map(|answer| answer.as_ref().err()).map(|finding| format!("{finding:?}")) {
-        assert!(told.contains("with any timestamp authority of the trusted root"), "{told}");
+        assert!(told.contains("by no timestamp authority of the trusted root"), "{told}");
     }
     // Another of the same names.
     let namesake = TimestampAuthority {
@@ -167,14 +167,6 @@ fn cry_15_a_timestamp_is_by_an_authority_that_the_root_lists() {
     let unlisted =
         TimestampAuthority { signer: a.above[0].child(&unlisted, &Profile::time_stamping("a timestamps", NOW)), ..a };
     by(&unlisted).iter().for_each(bad_time);
-}
-
-#[test]
-fn cry_15_an_authority_may_make_timestamps() {
-    stamped_by(|it| it.extended_key_usage = vec![TIME_STAMPING]).iter().for_each(allowed);
-    for usage in [Vec::new(), vec![SERVER_AUTH], vec![CODE_SIGNING]] {
-        stamped_by(|it| it.extended_key_usage.clone_from(&usage)).iter().for_each(bad_time);
-    }
 }
 
 #[test]

@@ -12,18 +12,22 @@ use x509_cert::attr::Attribute;
 use x509_cert::der::asn1::{GeneralizedTime, Int, OctetString, SetOfVec};
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::{Any, Decode, Encode, Tag};
+use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_tsp::{MessageImprint, TspVersion, TstInfo};
 
 use super::edit::Edit;
 use super::hash::HashAlgorithm;
 use super::x509::{Authority, Profile, signature_algorithm};
-use crate::support::signer::SigningKey;
+use crate::support::signer::{Scheme, SigningKey};
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
-const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
-const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
-const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
+/// What is signed.
+pub const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
+/// Its hash.
+pub const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+/// By whose certificate.
+pub const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 
 /// A timestamp authority.
 #[derive(Clone)]
@@ -71,10 +75,20 @@ pub struct Timestamp {
     pub nonce: Option<u8>,
     /// The certificates that it brings along; by default the leaf.
     pub certificates: Vec<Certificate>,
+    /// The hash that is signed, where it is another one than that of the key's scheme.
+    pub digest: Option<HashAlgorithm>,
     /// Changes what is signed.
     pub edit_info: Edit<TstInfo>,
+    /// Changes it as it is written, without tag and length.
+    pub edit_content: Edit<Vec<u8>>,
+    /// Changes the attributes that are signed.
+    pub edit_attributes: Edit<Vec<Attribute>>,
     /// Changes the signature over it.
     pub edit_signature: Edit<Vec<u8>>,
+    /// Changes what the signer says beside it.
+    pub edit_signer: Edit<SignerInfo>,
+    /// Changes all of it.
+    pub edit_data: Edit<SignedData>,
 }
 
 impl Timestamp {
@@ -87,8 +101,13 @@ impl Timestamp {
             hash: HashAlgorithm::Sha256,
             over: None,
             nonce: None,
+            digest: None,
             edit_info: Edit::default(),
+            edit_content: Edit::default(),
+            edit_attributes: Edit::default(),
             edit_signature: Edit::default(),
+            edit_signer: Edit::default(),
+            edit_data: Edit::default(),
         }
     }
 
@@ -123,10 +142,12 @@ impl Timestamp {
             extensions: None,
         };
         self.edit_info.apply(&mut info);
-        let info = info.to_der().unwrap();
-        let digest = HashAlgorithm::of(self.authority.signer.key.scheme());
+        let mut info = Any::from_der(&info.to_der().unwrap()).unwrap().value().to_vec();
+        self.edit_content.apply(&mut info);
+        let info = sequence(&info);
+        let digest = self.digest.unwrap_or(HashAlgorithm::of(self.authority.signer.key.scheme()));
         let certificates = self.certificates.iter().cloned().map(CertificateChoices::Certificate);
-        SignedData {
+        let mut data = SignedData {
             version: CmsVersion::V3,
             digest_algorithms: SetOfVec::from_iter([digest.identifier()]).unwrap(),
             certificates: (!self.certificates.is_empty())
@@ -137,7 +158,9 @@ impl Timestamp {
                 econtent_type: TST_INFO,
                 econtent: Some(Any::new(Tag::OctetString, info).unwrap()),
             },
-        }
+        };
+        self.edit_data.apply(&mut data);
+        data
     }
 
     fn signer_info(&self, info: &[u8], digest: HashAlgorithm) -> SignerInfo {
@@ -145,15 +168,17 @@ impl Timestamp {
         let certificate_hash = OctetString::new(HashAlgorithm::Sha256.digest(&certificate.to_der().unwrap())).unwrap();
         // RFC 5816: the list of one ESSCertIDv2 with the default algorithm.
         let signing_certificate = sequence(&sequence(&sequence(&certificate_hash.to_der().unwrap())));
-        let attributes = SetOfVec::from_iter([
+        let mut attributes = vec![
             attribute(CONTENT_TYPE, &TST_INFO.to_der().unwrap()),
             attribute(MESSAGE_DIGEST, &OctetString::new(digest.digest(info)).unwrap().to_der().unwrap()),
             attribute(SIGNING_CERTIFICATE_V2, &signing_certificate),
-        ])
-        .unwrap();
-        let mut signature = key.sign(&attributes.to_der().unwrap());
+        ];
+        self.edit_attributes.apply(&mut attributes);
+        let attributes = SetOfVec::try_from(attributes).unwrap();
+        let message = attributes.to_der().unwrap();
+        let mut signature = self.digest.map_or_else(|| key.sign(&message), |hash| key.sign_over(hash, &message));
         self.edit_signature.apply(&mut signature);
-        SignerInfo {
+        let mut signer = SignerInfo {
             version: CmsVersion::V1,
             sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
                 issuer: certificate.tbs_certificate.issuer.clone(),
@@ -161,18 +186,33 @@ impl Timestamp {
             }),
             digest_alg: digest.identifier(),
             signed_attrs: Some(attributes),
-            signature_algorithm: signature_algorithm(key),
+            signature_algorithm: self.digest.map_or_else(|| signature_algorithm(key), |hash| over(key, hash)),
             signature: OctetString::new(signature).unwrap(),
             unsigned_attrs: None,
-        }
+        };
+        self.edit_signer.apply(&mut signer);
+        signer
     }
 }
 
-fn attribute(oid: ObjectIdentifier, value: &[u8]) -> Attribute {
+/// The signature algorithm of a key over a hash; of an RSA key, as most write it, without the hash.
+fn over(key: &SigningKey, hash: HashAlgorithm) -> AlgorithmIdentifierOwned {
+    let (oid, parameters) = match (key.scheme(), hash) {
+        (Scheme::RsaPkcs1 | Scheme::RsaPss, _) => ("1.2.840.113549.1.1.1", Some(Any::null())),
+        (_, HashAlgorithm::Sha384) => ("1.2.840.10045.4.3.3", None),
+        (_, HashAlgorithm::Sha512) => ("1.2.840.10045.4.3.4", None),
+        _ => ("1.2.840.10045.4.3.2", None),
+    };
+    AlgorithmIdentifierOwned { oid: oid.parse().unwrap(), parameters }
+}
+
+/// An attribute with one value (DER).
+pub fn attribute(oid: ObjectIdentifier, value: &[u8]) -> Attribute {
     Attribute { oid, values: SetOfVec::from_iter([Any::from_der(value).unwrap()]).unwrap() }
 }
 
-fn sequence(content: &[u8]) -> Vec<u8> {
+/// A SEQUENCE of what is written there.
+pub fn sequence(content: &[u8]) -> Vec<u8> {
     Any::new(Tag::Sequence, content).unwrap().to_der().unwrap()
 }
 
