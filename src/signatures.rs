@@ -246,6 +246,13 @@ impl VerifiedSignature {
         self.key == other.key || self.signer.is_named_as(&other.signer)
     }
 
+    /// Whether the same key made both, in the same name or in none.
+    pub fn is_by_key_and_name_of(&self, other: &Self) -> bool {
+        let is_nameless = |it: &Self| matches!(it.signer, Signatory::Key(_));
+        let same_name = self.signer.is_named_as(&other.signer) || (is_nameless(self) && is_nameless(other));
+        self.key == other.key && same_name
+    }
+
     /// What was proven beside it.
     pub fn proof(&self) -> &Proof {
         &self.proof

@@ -172,11 +172,6 @@ impl IdentityPattern {
         &self.subject
     }
 
-    /// Whether it fits one signer alone, whatever claims there are.
-    pub fn names_one(&self) -> bool {
-        self.issuer.is_some() && self.subject.is_exact()
-    }
-
     /// The claims that it demands.
     pub fn claims(&self) -> &BTreeMap<Claim, String> {
         &self.claims

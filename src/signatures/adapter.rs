@@ -26,7 +26,8 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::time::Time;
 
-use self::issuer::Issuer;
+pub(super) use self::issuer::Issuer;
+use self::issuer::NotIssued;
 use super::LogRule;
 use super::key::PublicKey;
 use super::timestamp::{self, TimestampAuthority};
@@ -94,9 +95,12 @@ impl Anchors {
         !self.timestamp_authorities.is_empty()
     }
 
-    /// A certificate (DER) says that one of the authorities issued it.
-    pub(super) fn check_issuer(&self, certificate: &[u8]) -> Result<(), Rejection> {
-        if issuer::is_named(certificate, &self.issuers) { Ok(()) } else { Err(errors::foreign_certificate()) }
+    /// The authority of the root that issued a certificate (DER).
+    pub(super) fn issuer(&self, certificate: &[u8]) -> Result<&Issuer, Rejection> {
+        issuer::of(certificate, &self.issuers).map_err(|problem| match problem {
+            NotIssued::Foreign => errors::foreign_certificate(),
+            NotIssued::Refused(problem) => refused(&foreign(&problem)),
+        })
     }
 
     /// Asks the crate about a bundle with a certificate of these authorities, which our own checks accept. Whom the certificate
@@ -151,21 +155,30 @@ impl Anchors {
         self.verifier.verify(artifact, &bundle, &policy).map(drop).map_err(|error| errors::rejection(&error))
     }
 
-    /// Whether an authority of the root issued the certificate, one that counts at each of the moments; and whether it has a proof
-    /// of certificate transparency where the root names such logs. Certificates that lie beside a signature vouch for nobody:
-    /// every authority of a trusted root is in it, with the window in which it counts.
-    pub(super) fn certify(&self, certificate: &[u8], at: &[Timestamp], now: Timestamp) -> Result<(), Rejection> {
+    /// Whether the authority that issued a certificate counted at each of the moments; and whether the certificate has a proof of
+    /// certificate transparency where the root names such logs. Certificates that lie beside a signature vouch for nobody: every
+    /// authority of a trusted root is in it, with the window in which it counts.
+    pub(super) fn certify(
+        &self,
+        certificate: &[u8],
+        issuer: &Issuer,
+        at: &[Timestamp],
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
         for moment in at {
-            let issuer = issuer::key(certificate, &self.issuers, *moment)
-                .map_err(|problem| Rejection::CertificateInvalid(format!("is refused: {}", foreign(&problem))))?;
-            if self.root.ctlogs.is_empty() {
-                continue;
-            }
-            transparency::check(certificate, &issuer, &self.certificate_logs, now)
-                .map_err(|problem| Rejection::CertificateInvalid(format!("is refused: {problem}")))?;
+            issuer::check(issuer, &self.issuers, *moment).map_err(|problem| refused(&problem))?;
         }
-        Ok(())
+        if self.root.ctlogs.is_empty() {
+            return Ok(());
+        }
+        let key = issuer::key(issuer).ok_or_else(|| refused("the key of its authority can't be read"))?;
+        transparency::check(certificate, &key, &self.certificate_logs, now).map_err(refused)
     }
+}
+
+/// The rejection for a certificate that no authority vouches for.
+fn refused(problem: &str) -> Rejection {
+    Rejection::CertificateInvalid(format!("is refused: {problem}"))
 }
 
 /// The timestamp authorities, each with its window. The crate's own list leaves out those that have not begun when it is made; here

@@ -117,10 +117,10 @@ impl<'c, 'a> Proofs<'c, 'a> {
 
     /// 1. The signer presents itself by a certificate that names one holder.
     /// 2. The certificate's key made the signature, over the raw bytes of the message.
-    /// 3. The certificate says that an authority of the root issued it.
+    /// 3. An authority of the root issued the certificate.
     /// 4. What lies beside it is about it, and proven as the rule demands ([`Self::evidence`]); a time is proven.
-    /// 5. At each of these times the certificate was valid, and an authority of the root that counted then issued it; and it
-    ///    has a proof of certificate transparency, where the root names such logs ([`super::adapter::Anchors::certify`]).
+    /// 5. At each of these times the certificate was valid, and that authority counted; and it has a proof of certificate
+    ///    transparency, where the root names such logs ([`super::adapter::Anchors::certify`]).
     /// 6. The crate, which is asked as well, says the same ([`super::adapter::Anchors::second_opinion`]).
     fn keyless(&self, root: &TrustMaterial, rule: LogRule) -> Result<Proven, Rejection> {
         // 1.
@@ -137,7 +137,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
             return Err(Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() });
         }
         // 3.
-        root.anchors.check_issuer(der)?;
+        let issuer = root.anchors.issuer(der)?;
         // 4.
         let proof = self.evidence(By::Certificate(der), Some(root), rule)?;
         if proof.times.is_empty() {
@@ -145,7 +145,7 @@ impl<'c, 'a> Proofs<'c, 'a> {
         }
         // 5.
         proof.times.iter().try_for_each(|time| leaf.check_validity(Moment::Signed(*time)))?;
-        root.anchors.certify(der, &proof.times, self.now)?;
+        root.anchors.certify(der, issuer, &proof.times, self.now)?;
         // 6. Entries of the kind that the crate does not know are no part of the bundle, and with them goes their time.
         if self.claim.early.is_none() {
             root.anchors.second_opinion(bundle, &leaf.key, rule, self.signed_bytes())?;
@@ -155,8 +155,9 @@ impl<'c, 'a> Proofs<'c, 'a> {
 
     /// 1. The signer presents itself by a certificate that names one holder.
     /// 2. The certificate's key made the signature.
-    /// 3. What lies beside it is about it, and proven as the rule demands ([`Self::evidence`]).
-    /// 4. A path leads to one of the roots at every time that was proven; where none was, now.
+    /// 3. A path leads from it to one of the roots.
+    /// 4. What lies beside it is about it, and proven as the rule demands ([`Self::evidence`]).
+    /// 5. The path held at every time that was proven; where none was, now.
     fn by_certificate(
         &self,
         roots: &CertificateRoots,
@@ -175,13 +176,15 @@ impl<'c, 'a> Proofs<'c, 'a> {
             return Err(Rejection::SignatureInvalid { key: "the key of its certificate".to_owned() });
         }
         // 3.
-        let proof = self.evidence(By::Certificate(der), root, rule)?;
+        let path = roots.path(&leaf, der, &intermediates)?;
         // 4.
+        let proof = self.evidence(By::Certificate(der), root, rule)?;
+        // 5.
         let mut at: Vec<_> = proof.times.iter().copied().map(Moment::Signed).collect();
         if at.is_empty() {
             at.push(Moment::Now(self.now));
         }
-        roots.verify(&leaf, der, &intermediates, &at)?;
+        path.verify(&leaf, der, &intermediates, &at)?;
         Ok(Proven { proof, key: leaf.key, identity: Some(leaf.identity.into()) })
     }
 

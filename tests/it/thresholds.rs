@@ -89,6 +89,32 @@ async fn cry_44_one_key_pair_is_one_signer_however_it_is_certified() {
     }
 }
 
+#[tokio::test]
+async fn cry_44_the_order_in_which_signatures_arrive_decides_nothing() {
+    let sigstore = Sigstore::new("a");
+    let content = Content::statement(&statement(&digest()));
+    let (key, other) = (SigningKey::seeded("one key"), SigningKey::seeded("another key"));
+    let pki = Pki::new("own", NOW);
+    let certified = |key: &SigningKey| {
+        let signing = pki.signing(email("ada@acme.test"), content.clone()).with(|it| {
+            it.key = key.clone();
+            it.version = Version::V02;
+            it.timestamps.push(sigstore.timestamp());
+        });
+        signing.bundle_candidate()
+    };
+    let named = certificate(&pki.root_pem(), &json!({"subject": "ada@acme.test"}));
+    let authorities = [json!({"key": {"publicKey": key.pem()}}), named];
+    // She has signed with the key of the other authority, and with one of her own.
+    let (bare, with_it, with_her_own) =
+        (Signing::by_key(&key, content.clone()).bundle_candidate(), certified(&key), certified(&other));
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let arriving = order.map(|at| [&bare, &with_it, &with_her_own][at].clone());
+        assert_eq!(answer(&sigstore, &authorities, &arriving).await, "ALLOW", "{order:?}");
+    }
+    assert_eq!(answer(&sigstore, &authorities, &[bare, with_it]).await, "SIGNER_MISMATCH");
+}
+
 fn digest() -> Digest {
     *ImageReference::parse("registry.example/app").unwrap().pin(MANIFEST).digest()
 }

@@ -249,11 +249,3 @@ fn a_mismatch_reads_well() {
          https://github\\.com/org/.+@refs/tags/v1"
     );
 }
-
-#[test]
-fn one_signer_is_named_by_an_exact_subject_and_its_issuer() {
-    let certificate = |issuer, subject, regexp| IdentityPattern::certificate(parts(issuer, subject, regexp)).unwrap();
-    assert!(certificate(Some(ISSUER), Some(MAIN), None).names_one());
-    assert!(!certificate(None, Some(MAIN), None).names_one());
-    assert!(!certificate(Some(ISSUER), None, Some("https://github\\.com/org/.+")).names_one());
-}

@@ -39,3 +39,17 @@ fn cry_22_whoever_can_make_room_does() {
         assert_eq!(most(found), expected, "{found:?}");
     }
 }
+
+#[test]
+fn cry_44_the_order_does_not_decide_where_a_third_is_the_same_as_both() {
+    // Name and key: the third has the name of the first and the key of the second.
+    let (x, y, z) = (("n1", "ka"), ("n2", "kb"), ("n1", "kb"));
+    let is_same = |a: (&str, &str), b: (&str, &str)| a.0 == b.0 || a.1 == b.1;
+    for found in [[x, y, z], [x, z, y], [y, x, z], [y, z, x], [z, x, y], [z, y, x]] {
+        for count in [2, 3] {
+            let chosen = assign(&vec![found.to_vec(); count], is_same);
+            assert_eq!(chosen.iter().flatten().count(), 2, "{found:?} gave {chosen:?}");
+        }
+        assert_eq!(assign(&[found.to_vec(), vec![z]], is_same).iter().flatten().count(), 1, "{found:?}");
+    }
+}

@@ -2,8 +2,6 @@
 //! to search for: every authority that counts is in the root, and is held to its own chain when the root is loaded
 //! (`authorities`). Those that a signature brings along vouch for nobody.
 
-use std::time::Duration;
-
 use ::sigstore::trust_root::TrustedRoot;
 use ::sigstore::types::TimeRange;
 use jiff::Timestamp;
@@ -15,7 +13,7 @@ use x509_cert::der::{Any, Decode, Encode, Tag};
 use crate::signatures::certificate::{ID_KP_CODE_SIGNING, problem};
 
 /// A certificate of an authority, with the window in which the root trusts it.
-pub(super) struct Issuer {
+pub(in crate::signatures) struct Issuer {
     /// Its subject, DER.
     name: Vec<u8>,
     anchor: TrustAnchor<'static>,
@@ -40,35 +38,58 @@ impl Issuer {
     fn counts_at(&self, moment: Timestamp) -> bool {
         self.window.is_none_or(|window| window.contains(moment))
     }
+
+    /// Whether both are one authority, perhaps with two windows.
+    fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.anchor == other.anchor
+    }
 }
 
-/// Whether a certificate (DER) says that one of the authorities issued it.
-pub(super) fn is_named(certificate: &[u8], issuers: &[Issuer]) -> bool {
-    name(certificate).is_some_and(|name| issuers.iter().any(|issuer| issuer.name == name))
+/// Why no authority issued a certificate.
+pub(super) enum NotIssued {
+    /// It says that somebody else did.
+    Foreign,
+    /// It says that one did, and that is not so, or the authority may not.
+    Refused(String),
 }
 
-/// The key (DER of its SPKI) of the authority that issued the certificate, one that counts at this moment.
-pub(super) fn key(certificate: &[u8], issuers: &[Issuer], at: Timestamp) -> Result<Vec<u8>, String> {
-    let told = |error: webpki::Error| problem(&error);
-    let name = name(certificate);
-    let counting = issuers.iter().filter(|issuer| Some(&issuer.name) == name.as_ref() && issuer.counts_at(at));
-    let anchors: Vec<_> = counting.map(|issuer| issuer.anchor.clone()).collect();
-    if anchors.is_empty() {
-        return Err(format!("the trusted root did not trust the authority that issued it at {at}"));
+/// The authority that issued a certificate (DER), whether it counts or not. Whoever signed the certificate is told before anything
+/// beside it is looked at: what lies there may be much.
+pub(super) fn of<'i>(certificate: &[u8], issuers: &'i [Issuer]) -> Result<&'i Issuer, NotIssued> {
+    let told = |error: webpki::Error| NotIssued::Refused(problem(&error));
+    let read = Certificate::from_der(certificate).map_err(|_| NotIssued::Foreign)?.tbs_certificate;
+    let name = read.issuer.to_der().map_err(|_| NotIssued::Foreign)?;
+    let named: Vec<&Issuer> = issuers.iter().filter(|issuer| issuer.name == name).collect();
+    if named.is_empty() {
+        return Err(NotIssued::Foreign);
     }
     let certificate = CertificateDer::from(certificate);
     let end_entity = EndEntityCert::try_from(&certificate).map_err(told)?;
-    let seconds = u64::try_from(at.as_second()).map_err(|_| "a time before 1970".to_owned())?;
-    let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    // Whether it was valid when it signed is asked elsewhere: here it counts at the first moment that it says.
+    let time = UnixTime::since_unix_epoch(read.validity.not_before.to_unix_duration());
     let usage = KeyUsage::required(ID_KP_CODE_SIGNING.as_bytes());
     let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    let path = end_entity.verify_for_usage(algorithms, &anchors, &[], time, usage, None, None).map_err(told)?;
-    // An anchor has what is inside of the SEQUENCE only.
-    let spki = Any::new(Tag::Sequence, path.anchor().subject_public_key_info.as_ref()).and_then(|spki| spki.to_der());
-    spki.map_err(|_| "the key of its authority can't be read".to_owned())
+    let mut problem = None;
+    for issuer in named {
+        let anchors = [issuer.anchor.clone()];
+        match end_entity.verify_for_usage(algorithms, &anchors, &[], time, usage, None, None) {
+            Ok(_) => return Ok(issuer),
+            Err(error) => problem = problem.or(Some(error)),
+        }
+    }
+    Err(problem.map_or(NotIssued::Foreign, told))
 }
 
-/// Who issued a certificate, as it says.
-fn name(certificate: &[u8]) -> Option<Vec<u8>> {
-    Certificate::from_der(certificate).ok()?.tbs_certificate.issuer.to_der().ok()
+/// Whether that authority counted at a moment: in one of the windows that the root gives it.
+pub(super) fn check(issuer: &Issuer, issuers: &[Issuer], at: Timestamp) -> Result<(), String> {
+    if issuers.iter().any(|listed| listed.is(issuer) && listed.counts_at(at)) {
+        return Ok(());
+    }
+    Err(format!("the trusted root did not trust the authority that issued it at {at}"))
+}
+
+/// The key of an authority (DER of its SPKI).
+pub(super) fn key(issuer: &Issuer) -> Option<Vec<u8>> {
+    // An anchor has what is inside of the SEQUENCE only.
+    Any::new(Tag::Sequence, issuer.anchor.subject_public_key_info.as_ref()).and_then(|spki| spki.to_der()).ok()
 }

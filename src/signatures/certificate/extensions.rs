@@ -89,8 +89,8 @@ fn subject(bytes: &[u8]) -> Result<Subject, Rejection> {
         SubjectKind::Dns if !value.chars().all(|c| c.is_ascii_alphanumeric() || "-._*".contains(c)) => {
             Err(invalid("has a DNS name that is none"))
         }
-        // Fulcio refuses these as well.
-        SubjectKind::Username if has_domain || has_scheme || !value.contains('!') => {
+        // Fulcio refuses the first of these as well. With a colon it could be a URI.
+        SubjectKind::Username if has_domain || value.contains(':') || !value.contains('!') => {
             Err(invalid("has a username that is none (user!domain)"))
         }
         kind => Ok(Subject { kind, value }),

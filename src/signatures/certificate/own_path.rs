@@ -10,7 +10,7 @@ use crate::domain::text::foreign;
 const MAX_BETWEEN: usize = 6;
 
 /// The certificates of a chain that hang together, and the roots that each of them hangs on.
-pub(super) struct OwnPath<'r> {
+pub(in crate::signatures) struct OwnPath<'r> {
     /// The signer's first, each certified by the next.
     certificates: Vec<Authority>,
     /// For each certificate, the roots that certified it.
@@ -19,7 +19,7 @@ pub(super) struct OwnPath<'r> {
 
 impl<'r> OwnPath<'r> {
     /// Follows a chain from the signer's certificate as long as each certificate is signed by the next one and is not there already.
-    /// What stands behind is not looked at: chains may end in a root that nobody trusts, or needs.
+    /// What stands behind is not looked at: chains may end in a root that nobody trusts, or needs. Fails where no root is reached.
     pub(super) fn new(leaf: &[u8], chain: &[Vec<u8>], roots: &'r [Root]) -> Result<Self, Rejection> {
         let leaf = Authority::read(leaf).ok_or_else(|| invalid("is larger than those of signers are"))?;
         let above = |it: &Authority| roots.iter().filter(|root| it.is_issued_by(&root.authority)).collect();
@@ -32,7 +32,7 @@ impl<'r> OwnPath<'r> {
             path.roots.push(above(&next));
             path.certificates.push(next);
         }
-        Ok(path)
+        if path.roots.iter().all(Vec::is_empty) { Err(no_root()) } else { Ok(path) }
     }
 
     /// The root at which the path ends at this moment, and how many authorities stand before it. Of several, the nearest:
@@ -50,14 +50,7 @@ impl<'r> OwnPath<'r> {
                 }
             }
         }
-        Err(problem.unwrap_or_else(|| {
-            Rejection::TrustRoot(
-                "no path leads from the signature's certificate to a root that the policy trusts; if it was signed by an \
-                 intermediate authority, the signature must carry that authority's certificate right behind its own, and \
-                 each the one above it"
-                    .to_owned(),
-            )
-        }))
+        Err(problem.unwrap_or_else(no_root))
     }
 
     fn check(&self, root: &Root, between: usize, moment: Moment) -> Result<(), Rejection> {
@@ -74,4 +67,13 @@ impl<'r> OwnPath<'r> {
         }
         Ok(())
     }
+}
+
+fn no_root() -> Rejection {
+    Rejection::TrustRoot(
+        "no path leads from the signature's certificate to a root that the policy trusts; if it was signed by an \
+         intermediate authority, the signature must carry that authority's certificate right behind its own, and each the one \
+         above it"
+            .to_owned(),
+    )
 }

@@ -105,12 +105,37 @@ impl CertificateRoots {
         Ok(Self { fingerprint: Digest::of(&blocks.concat()), roots })
     }
 
-    /// Whether the certificate signed as one of this PKI at each of the moments; at least one is given.
+    /// The path of a certificate to the roots of this PKI, whenever it holds:
     ///
-    /// 1. At most ten certificates, that of the signer included; it says that it is for signing code.
-    /// 2. It was valid at each moment.
-    /// 3. At each moment a path leads to a root ([`OwnPath`]).
-    /// 4. webpki, which is asked about that path alone, says the same; and that the name is one that the authorities may certify.
+    /// 1. there are at most ten certificates, that of the signer included;
+    /// 2. that one says that it is for signing code;
+    /// 3. a path leads to a root ([`OwnPath`]).
+    pub(in crate::signatures) fn path(
+        &self,
+        leaf: &Leaf,
+        der: &[u8],
+        intermediates: &[Vec<u8>],
+    ) -> Result<OwnPath<'_>, Rejection> {
+        // 1.
+        if intermediates.len() > MAX_INTERMEDIATES {
+            let (found, limit) = (intermediates.len().saturating_add(1), MAX_INTERMEDIATES.saturating_add(1));
+            return Err(Rejection::SignatureLimit { what: "certificates in the chain", found, limit });
+        }
+        // 2.
+        if !leaf.signs_code {
+            return Err(invalid("is not for signing code (extended key usage codeSigning)"));
+        }
+        // 3.
+        OwnPath::new(der, intermediates, &self.roots)
+    }
+}
+
+impl OwnPath<'_> {
+    /// Whether the certificate signed as one of the PKI at each of the moments; at least one is given.
+    ///
+    /// 1. It was valid at each moment.
+    /// 2. At each moment the path holds.
+    /// 3. webpki, which is asked about that path alone, says the same; and that the name is one that the authorities may certify.
     pub(in crate::signatures) fn verify(
         &self,
         leaf: &Leaf,
@@ -118,27 +143,18 @@ impl CertificateRoots {
         intermediates: &[Vec<u8>],
         at: &[Moment],
     ) -> Result<(), Rejection> {
-        // 1.
-        if intermediates.len() > MAX_INTERMEDIATES {
-            let (found, limit) = (intermediates.len().saturating_add(1), MAX_INTERMEDIATES.saturating_add(1));
-            return Err(Rejection::SignatureLimit { what: "certificates in the chain", found, limit });
-        }
-        if !leaf.signs_code {
-            return Err(invalid("is not for signing code (extended key usage codeSigning)"));
-        }
         if at.is_empty() {
             return Err(Rejection::Internal("a chain was to be verified at no time"));
         }
-        let path = OwnPath::new(der, intermediates, &self.roots)?;
         let der = CertificateDer::from(der);
         let end_entity =
             EndEntityCert::try_from(&der).map_err(|e| invalid(format!("can't be used: {}", problem(&e))))?;
         for moment in at {
-            // 2.
+            // 1.
             leaf.check_validity(*moment)?;
+            // 2.
+            let (root, between) = self.at(*moment)?;
             // 3.
-            let (root, between) = path.at(*moment)?;
-            // 4.
             let seconds = u64::try_from(moment.time().as_second()).map_err(|_| invalid("signed before 1970"))?;
             let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
             let between: Vec<_> =

@@ -251,12 +251,12 @@ impl<'a> Search<'a> {
     }
 
     /// Whether further signatures may tell anything new of a want. One may not be enough: of attestations, and of signatures
-    /// where several signers must be found and this one may be needed for another authority.
+    /// where several signers must be found and this one, or its key, may be needed for another authority.
     fn is_open(&self, want: &Want<'_>) -> bool {
         want.askers.iter().any(|asker| match asker.demand() {
             Some(demand) => self.attestation(asker.policy, demand).is_none(),
             None if want.verified.is_empty() => true,
-            None => want.terms.fits_several() && self.lacks_signers(asker.policy),
+            None => !want.terms.is_for_one_key() && self.lacks_signers(asker.policy),
         })
     }
 

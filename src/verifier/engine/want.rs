@@ -14,7 +14,7 @@ use crate::signatures::{
 pub(super) struct Want<'a> {
     pub(super) terms: Arc<Terms>,
     pub(super) askers: Vec<Asker<'a>>,
-    /// Signatures of the image that were verified: the first one of each signer.
+    /// Signatures of the image that were verified: the first one of each key in each name.
     pub(super) verified: Vec<VerifiedSignature>,
 }
 
@@ -120,9 +120,10 @@ fn signer(authority: &Authority, trusted: &TrustedRoots) -> Result<Option<Signer
 }
 
 impl Want<'_> {
-    /// Keeps a signature, where it is the first one of its signer.
+    /// Keeps a signature, where it is the first one of its key in its name. Who has one of the two alone may be another signer for
+    /// another authority.
     pub(super) fn keep(&mut self, signature: VerifiedSignature) {
-        let is_new = self.verified.iter().all(|kept| !kept.is_by_signer_of(&signature));
+        let is_new = self.verified.iter().all(|kept| !kept.is_by_key_and_name_of(&signature));
         if is_new && matches!(self.terms.content, Content::Image { .. }) {
             self.verified.push(signature);
         }
@@ -130,14 +131,9 @@ impl Want<'_> {
 }
 
 impl Terms {
-    /// Whether several signers fit.
-    pub(super) fn fits_several(&self) -> bool {
-        match &*self.signer {
-            Signer::Key { .. } => false,
-            Signer::Keyless { identities, .. } | Signer::Certificate { identities, .. } => {
-                !matches!(identities.as_slice(), [only] if only.names_one())
-            }
-        }
+    /// Whether it is fulfilled by one key alone.
+    pub(super) fn is_for_one_key(&self) -> bool {
+        matches!(*self.signer, Signer::Key { .. })
     }
 
     pub(super) fn demand(&self) -> Demand<'_> {

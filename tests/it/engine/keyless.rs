@@ -250,8 +250,8 @@ async fn ten_authorities_and_ten_signatures_are_ten_checks() {
     assert_eq!(answer(&verdict), "ALLOW");
     assert_eq!((verdict.report.checks, verdict.report.examined.len()), (10, 19), "each once, wherever it lies");
     let asked: BTreeSet<usize> = verdict.report.examined.iter().map(|found| found.answers.len()).collect();
-    let open: BTreeSet<usize> = (1..=10).map(|open| 2 * open).collect();
-    assert_eq!(asked, open, "for each policy, and for nothing that was found before");
+    // A further signature by somebody who was found already may be by another key, and leave the first for another authority.
+    assert_eq!(asked, BTreeSet::from([20]), "each for each authority of both policies");
 
     world.registry.sign(APP, digest, &everywhere[..18]);
     let refused = world.ask_one(APP_V1).await;

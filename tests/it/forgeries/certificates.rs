@@ -171,6 +171,7 @@ fn cry_45_a_name_is_of_the_kind_that_its_form_says() {
         (email("dev@acme.test"), uri("x:dev@acme.test"), "x:dev@acme.test"),
         (dns("acme.test"), user_name("acme.test"), "acme.test"),
         (user_name("dev!acme.test"), dns("dev!acme.test"), "dev!acme.test"),
+        (uri("urn:acme:ci!x"), user_name("urn:acme:ci!x"), "urn:acme:ci!x"),
     ] {
         let of_right = if subject.starts_with("x:") { "dev@acme.test" } else { subject };
         allowed(&named(right, of_right));

@@ -230,6 +230,24 @@ fn cry_40_authorities_come_from_the_trusted_root_and_not_from_the_signature() {
 }
 
 #[test]
+fn cry_40_who_issued_a_certificate_is_asked_before_what_lies_beside_it() {
+    // The evidence may be much, and anybody can make a certificate in the name of an authority.
+    let in_its_name = |issuer: &Authority, entry: fn(&mut Signing)| {
+        let signing = good().with(|it| {
+            it.leaf().issuer.key = issuer.key.clone();
+            entry(it);
+        });
+        Question::new().bundle(&signing)
+    };
+    let forged: fn(&mut Signing) = |it| it.entry().edit_promise.set(|promise| promise["body"] = "e30=".into());
+    let a = sigstore();
+    allowed(&in_its_name(&a.fulcio, |_| ()));
+    bad_entry(&in_its_name(&a.fulcio, forged));
+    bad_certificate(&in_its_name(&Sigstore::new("b").fulcio, |_| ()));
+    bad_certificate(&in_its_name(&Sigstore::new("b").fulcio, forged));
+}
+
+#[test]
 fn cry_40_a_withdrawal_holds_from_the_second_that_it_names() {
     let until = |end: i64| under(&good(), |root| root.certificate_authorities[0].window.end = Some(end));
     // The certificate signed at NOW + 1 and NOW + 2.
