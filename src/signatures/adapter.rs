@@ -63,7 +63,11 @@ impl Anchors {
         complete(&mut document);
         authorities::keep_sound(&mut document).map_err(|problem| unusable(&problem))?;
         let mut root: TrustedRoot = serde_json::from_value(document).map_err(unreadable)?;
+        let listed = root.timestamp_authorities.len();
         narrow(&mut root);
+        if listed > 0 && root.timestamp_authorities.is_empty() {
+            return Err(unusable(&"no timestamp authority is usable: its certificates are never valid in its window"));
+        }
         let verifier = Verifier::new(&root).map_err(|e| unusable(&e))?;
         let logs = root.rekor_keys().map_err(|e| unusable(&e))?;
         if root.certificate_authorities.is_empty() && logs.is_empty() && root.timestamp_authorities.is_empty() {

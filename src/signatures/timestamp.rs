@@ -29,11 +29,12 @@ pub(super) fn verify(der: &[u8], signature: &[u8], authorities: &[TimestampAutho
     // 3.
     token.check_attributes().map_err(invalid)?;
     // 4.
-    let mut problem = "it is by no timestamp authority of the trusted root".to_owned();
+    let mut problem = "it is by no timestamp authority of the trusted root that can be used".to_owned();
     let named = authorities.iter().filter(|authority| authority.is_named_by(&token.signer));
     for authority in named {
         if !token.names_certificate(authority.der()) {
-            "it names another certificate than that of its authority".clone_into(&mut problem);
+            "it names another certificate than that of its authority, or names it in a way that is not supported here"
+                .clone_into(&mut problem);
             continue;
         }
         // 5.

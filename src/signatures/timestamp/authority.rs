@@ -11,6 +11,8 @@ pub(in crate::signatures) struct TimestampAuthority {
     certificate: Authority,
     der: Vec<u8>,
     key: PublicKey,
+    /// Whether its chain ends at another certificate, or at one that issued itself.
+    is_anchored: bool,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
 }
@@ -19,7 +21,7 @@ impl TimestampAuthority {
     /// Reads a chain (DER), that of the authority first, and then each that certified the one before:
     ///
     /// 1. the first is for timestamps (RFC 3161, section 2.3), and its key is of an accepted algorithm;
-    /// 2. those above it may certify it, and as many as stand between;
+    /// 2. those above it may certify it, and as many as stand between; none has name constraints, which are not looked at here;
     /// 3. each is issued and signed by the next; the last one is what is trusted.
     pub(in crate::signatures) fn read(
         chain: &[&[u8]],
@@ -43,6 +45,9 @@ impl TimestampAuthority {
         for (below, authority) in above.iter().enumerate() {
             let may = authority.may_certify(below, Purpose::TimeStamping);
             may.map_err(|problem| refused(authority, problem))?;
+            if authority.name_constraints().is_some() {
+                return Err(refused(authority, "has name constraints, which are not supported for timestamps"));
+            }
         }
         // 3.
         for (one, issuer) in read.iter().zip(above) {
@@ -50,7 +55,8 @@ impl TimestampAuthority {
                 return Err(format!("{} did not issue the certificate of {}", issuer.name(), one.name()));
             }
         }
-        Ok(Self { certificate: certificate.clone(), der: der.to_vec(), key, start, end })
+        let is_anchored = !above.is_empty() || certificate.is_issued_by(certificate);
+        Ok(Self { certificate: certificate.clone(), der: der.to_vec(), key, is_anchored, start, end })
     }
 
     /// Its certificate.
@@ -71,9 +77,9 @@ impl TimestampAuthority {
         }
     }
 
-    /// Whether its key is of an algorithm of which the `sigstore` crate knows timestamps.
-    pub(super) fn has_common_key(&self) -> bool {
-        self.key.is_known_to_crate() && !self.key.is_rsa()
+    /// Whether the `sigstore` crate knows timestamps by such a key, and finds the end of its chain.
+    pub(super) fn is_known_to_crate(&self) -> bool {
+        self.is_anchored && self.key.is_known_to_crate() && !self.key.is_rsa()
     }
 
     /// Whether the trusted root trusts it at this moment; both ends are inclusive.

@@ -231,9 +231,10 @@ impl<'a> Token<'a> {
         authority.certificate().verifies(&algorithm, &message, self.signature)
     }
 
-    /// The `sigstore` crate reads those without fractions, by ECDSA on P-256 and P-384 with SHA-256 and SHA-384.
+    /// The `sigstore` crate reads those without fractions, by ECDSA on P-256 and P-384 with SHA-256 and SHA-384, of authorities whose
+    /// chain has an end that is a root to it.
     pub(super) fn is_known_to_crate(&self, authority: &TimestampAuthority) -> bool {
-        !self.has_fraction && authority.has_common_key() && self.hash.algorithm != &SHA512
+        !self.has_fraction && authority.is_known_to_crate() && self.hash.algorithm != &SHA512
     }
 
     /// The only value of an attribute.

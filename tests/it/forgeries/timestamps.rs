@@ -18,7 +18,9 @@ use crate::support::signer::Scheme;
 use crate::support::sigstore::timestamp::{
     CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2, Timestamp, TimestampAuthority, attribute, sequence,
 };
-use crate::support::sigstore::x509::{ANY_USAGE, CODE_SIGNING, SERVER_AUTH, TIME_STAMPING, extension};
+use crate::support::sigstore::x509::{
+    ANY_USAGE, CODE_SIGNING, SERVER_AUTH, TIME_STAMPING, dns, extension, permitted_names,
+};
 use crate::support::sigstore::{Authority, HashAlgorithm, Profile, TrustedChain};
 
 /// The content type of plain data.
@@ -240,7 +242,7 @@ fn cry_48_whatever_else_a_timestamp_says_is_read_over() {
         it.edit_info.set(|info| {
             info.accuracy = Some(x509_tsp::Accuracy { seconds: Some(1), millis: Some(500), micros: Some(1) });
             info.ordering = true;
-            info.tsa = Some(crate::support::sigstore::x509::dns("tsa.acme.test"));
+            info.tsa = Some(dns("tsa.acme.test"));
         });
     })
     .iter()
@@ -256,6 +258,33 @@ fn cry_48_whatever_else_a_timestamp_says_is_read_over() {
         });
     };
     stamped(bare, |_| ()).iter().for_each(allowed);
+}
+
+#[test]
+fn cry_48_an_authority_may_be_listed_without_the_one_that_issued_it() {
+    let alone = |change: fn(&mut Timestamp)| {
+        stamped(|it| change(it.timestamp()), |root| root.timestamp_authorities[0].certificates.truncate(1))
+    };
+    alone(|_| ()).iter().for_each(allowed);
+    alone(|it| it.edit_signature.set(|signature| *signature.last_mut().unwrap() ^= 1)).iter().for_each(bad_time);
+    let other = Sigstore::new("b").tsa;
+    let by_other = |it: &mut Signing| it.timestamps = vec![Timestamp::new(&other, NOW + 1)];
+    stamped(by_other, |root| root.timestamp_authorities[0].certificates.truncate(1)).iter().for_each(bad_time);
+}
+
+#[test]
+fn cry_17_a_root_whose_timestamp_authority_is_never_valid_in_its_window_is_unusable() {
+    let until = |end: i64| {
+        let root = sigstore().trusted_root().with(|root| {
+            let window = &mut root.timestamp_authorities[0].window;
+            (window.start, window.end) = (Some(NOW - 10 * 365 * 24 * 3600), Some(end));
+        });
+        TrustMaterial::from_json(&root.json().to_string()).map(drop)
+    };
+    until(NOW).unwrap();
+    // Its certificate begins a year before.
+    let problem = until(NOW - 2 * 365 * 24 * 3600).unwrap_err().to_string();
+    assert!(problem.contains("no timestamp authority is usable"), "{problem}");
 }
 
 /// A root with an authority for timestamps that is changed.
@@ -320,6 +349,16 @@ fn cry_17_a_root_whose_timestamps_could_never_count_is_unusable() {
         vec![signer.certificate, authority.above[0].certificate.clone()]
     };
     refused(&root_with(|_| (), ed25519), "Ed25519");
+    let constrained = |constraints: &[x509_cert::ext::Extension]| {
+        let mut root = Profile::root("a TSA root", NOW);
+        root.extensions = constraints.to_vec();
+        let a = sigstore().tsa;
+        let root = Authority::root(&a.above[0].key, &root);
+        let signer = root.child(&a.signer.key, &Profile::time_stamping("a timestamps", NOW));
+        root_with(|_| (), move |_| vec![signer.certificate.clone(), root.certificate.clone()])
+    };
+    read(&constrained(&[])).unwrap();
+    refused(&constrained(&[permitted_names(&[dns("acme.test")])]), "name constraints");
     let none = sigstore().trusted_root().with(|root| root.timestamp_authorities[0].certificates.clear());
     refused(&none, "0 certificates");
     let unlisted: Vec<TrustedChain> = Vec::new();
