@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealgate::domain::{Digest, Finding, Rejection, Unavailable};
 use sealgate::policy::Entry;
-use sealgate::signatures::{Candidate, Place, RootsCell};
+use sealgate::signatures::{Candidate, Place, RootsCell, UntrustedContent};
 use sealgate::verifier::ports::Evidence;
 use sealgate::verifier::{AuthorityOutcome, Basis, Engine, ImageVerdict, MAX_IMAGES, Mode, PolicyCell};
 use serde_json::{Value, json};
@@ -458,6 +458,25 @@ async fn a_pattern_with_a_digest_resolves_the_tag_once() {
     let cause = Unavailable::RegistryTimeout { host: "registry.example".to_owned(), what: "manifest".to_owned() };
     other.registry.tag(APP_V1, &[Tag::Away(cause)]);
     assert_eq!(answer(&other.ask_one(APP_V1).await), "REGISTRY_TIMEOUT");
+}
+
+/// A layer whose media type says something else has the bytes and annotations of the good one, and arrives first.
+#[tokio::test]
+async fn a_signature_is_judged_whatever_lies_beside_it_in_another_form() {
+    let key = SigningKey::new();
+    let (world, digest) = world(&[&key]);
+    let good = legacy_signature(&key, &digest);
+    let UntrustedContent::SimpleSigning { payload, annotations } = good.content.clone() else { unreachable!() };
+    let content = UntrustedContent::Envelope { envelope: payload, annotations };
+    let other = placed(Candidate { content, ..good.clone() }, Place::AttestationTag, 0);
+    for (candidates, expected) in [
+        (vec![other.clone()], "SIGNATURE_MALFORMED"),
+        (vec![good.clone(), other.clone()], "ALLOW"),
+        (vec![other, good], "ALLOW"),
+    ] {
+        world.registry.sign(APP, digest, &candidates);
+        assert_eq!(answer(&world.ask_one(APP_V1).await), expected);
+    }
 }
 
 #[tokio::test]

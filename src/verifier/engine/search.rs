@@ -302,17 +302,18 @@ fn only<'t, T>(these: &'t [bool], all: impl Iterator<Item = T> + 't) -> impl Ite
 }
 
 /// Names the content of a candidate wherever it lies. A simple signing payload is the same for every signer of an image: the
-/// signature is in the annotations.
+/// signature is in the annotations. The same bytes in another form say something else.
 fn fingerprint(candidate: &Candidate) -> Digest {
     let mut named = candidate.blob.as_bytes().to_vec();
-    if let UntrustedContent::SimpleSigning { annotations, .. } | UntrustedContent::Envelope { annotations, .. } =
-        &candidate.content
-    {
-        for text in annotations.iter().flat_map(|(key, value)| [key, value]) {
-            named.extend(text.len().to_be_bytes());
-            named.extend(text.as_bytes());
-        }
-        named.push(1);
+    let (form, annotations) = match &candidate.content {
+        UntrustedContent::Bundle(_) => (0, None),
+        UntrustedContent::SimpleSigning { annotations, .. } => (1, Some(annotations)),
+        UntrustedContent::Envelope { annotations, .. } => (2, Some(annotations)),
+    };
+    named.push(form);
+    for text in annotations.into_iter().flatten().flat_map(|(key, value)| [key, value]) {
+        named.extend(text.len().to_be_bytes());
+        named.extend(text.as_bytes());
     }
     Digest::of(&named)
 }

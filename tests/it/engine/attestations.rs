@@ -232,7 +232,7 @@ async fn att_10_one_of_two_statements_satisfies_any_and_not_all() {
 }
 
 fn bundle(bytes: &[u8]) -> Candidate {
-    let content = sealgate::signatures::UntrustedContent::Bundle(bytes.to_vec());
+    let content = UntrustedContent::Bundle(bytes.to_vec());
     crate::support::signer::candidate(bytes, content)
 }
 
