@@ -7,6 +7,7 @@ mod early;
 mod envelopes;
 mod flips;
 mod logs;
+mod matrix;
 mod own_pki;
 mod provers;
 mod statements;

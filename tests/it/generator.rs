@@ -63,8 +63,8 @@ fn every_form_is_right() {
     let verifier = Verifier::new(&root).unwrap();
     let mut seen = 0;
     for form in sigstore.every_form(&key, MANIFEST) {
-        if form.name.contains("own PKI") || form.signing.entries.is_empty() {
-            continue; // the crate knows neither; keys alone are in the other tests
+        if ["own PKI", "early"].iter().any(|it| form.name.contains(it)) || form.signing.entries.is_empty() {
+            continue; // the crate knows none of them; keys alone are in the other tests
         }
         let (bundle, artifact) = match form.shape {
             Shape::Bundle => (form.signing.bundle(), MANIFEST.to_vec()),

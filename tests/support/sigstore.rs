@@ -32,6 +32,7 @@
 //! | an own PKI | [`Pki::new`], [`Pki::signing`] | roots and intermediates as PEM |
 //! | evidence of something else | `it.entry().about = Some(Box::new(other))`, `it.timestamp().over = Some(bytes)` | |
 //! | every form at once | [`Sigstore::every_form`] | a table of names and [`Form`]s |
+//! | a prover in another's name | [`changes::changes`] | a table of [`Change`]s, each for every form that has the part |
 //!
 //! All times are Unix seconds. The certificate begins at [`NOW`] and lasts ten minutes; the timestamp is of `NOW + 1`, the log
 //! integrates at `NOW + 2`. Keys are made from names, so the same signing gives the same bytes in each run, RSA, P-384 and
@@ -39,6 +40,8 @@
 
 #[path = "sigstore/body.rs"]
 pub mod body;
+#[path = "sigstore/changes.rs"]
+pub mod changes;
 #[path = "sigstore/edit.rs"]
 mod edit;
 #[path = "sigstore/forms.rs"]
@@ -69,6 +72,7 @@ pub mod x509;
 use super::signer::SigningKey;
 
 pub use body::{Content, Kind};
+pub use changes::{Case, Change, Side};
 pub use edit::Edit;
 pub use forms::{Form, Shape};
 pub use fulcio::{CodeSigning, Sct};

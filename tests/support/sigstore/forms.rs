@@ -80,6 +80,13 @@ impl Sigstore {
         }
         let by_key = Signing::by_key(key, att.clone());
         let keyless = self.keyless(&identity, att.clone());
+        let early = |signing: &Signing| signing.with(|it| it.entry().kind = Some(Kind::EarlyIntoto));
+        let early = [
+            (".att layer, key, early entry", early(&by_key.with(|it| it.entries.push(self.entry())))),
+            (".att layer, keyless, early entry", early(&keyless.with(|it| it.timestamps.clear()))),
+            (".att layer, keyless, early entry and timestamp", early(&keyless)),
+        ];
+        forms.extend(early.into_iter().map(|(name, signing)| Form { name, signing, shape: Shape::Layer }));
         let bundles = [
             ("bundle, key", by_key.clone()),
             ("bundle, key, Rekor v1", by_key.with(|it| it.entries.push(self.entry()))),
@@ -101,6 +108,34 @@ impl Sigstore {
                 keyless.with(|it| {
                     it.version = Version::V01;
                     it.entry().proof = false;
+                }),
+            ),
+            ("bundle, keyless, v0.1", keyless.with(|it| it.version = Version::V01)),
+            (
+                "bundle, key, v0.1 with promise alone",
+                by_key.with(|it| {
+                    it.version = Version::V01;
+                    it.entries.push(self.entry());
+                    it.entry().proof = false;
+                }),
+            ),
+            (
+                "bundle, keyless, Rekor v2, v0.2",
+                self.keyless_v2(&identity, att.clone()).with(|it| it.version = Version::V02),
+            ),
+            (
+                "bundle, own PKI, v0.2, Rekor v1",
+                own.signing(email("dev@acme.test"), att.clone()).with(|it| {
+                    it.version = Version::V02;
+                    it.entries.push(self.entry());
+                }),
+            ),
+            (
+                "bundle, own PKI, v0.2, Rekor v2 and timestamp",
+                own.signing(email("dev@acme.test"), att.clone()).with(|it| {
+                    it.version = Version::V02;
+                    it.entries.push(self.entry_v2());
+                    it.timestamps.push(self.timestamp());
                 }),
             ),
             (

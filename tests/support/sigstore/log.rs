@@ -52,6 +52,10 @@ pub struct Entry {
     pub proof: bool,
     /// Whether the inclusion proof has a checkpoint.
     pub checkpoint: bool,
+    /// Who makes the signed entry timestamp, where that is not the log.
+    pub promised_by: Option<Log>,
+    /// Who signs the checkpoint, in its own name, where that is not the log.
+    pub proven_by: Option<Log>,
     /// Changes the body before it is recorded.
     pub edit_body: Edit<Value>,
     /// Changes what the signed entry timestamp is made over, and that alone.
@@ -153,6 +157,8 @@ impl Entry {
             promise: first,
             proof: true,
             checkpoint: true,
+            promised_by: None,
+            proven_by: None,
             edit_body: Edit::default(),
             edit_promise: Edit::default(),
             edit_checkpoint: Edit::default(),
@@ -184,7 +190,8 @@ impl Entry {
         if self.promise {
             let mut payload = logged.payload();
             self.edit_promise.apply(&mut payload);
-            logged.promise = Some(self.log.key.sign(&canonical(&payload)));
+            let prover = self.promised_by.as_ref().unwrap_or(&self.log);
+            logged.promise = Some(prover.key.sign(&canonical(&payload)));
         }
         logged
     }
@@ -194,9 +201,10 @@ impl Entry {
         leaves.insert(self.position, merkle::leaf(body));
         let root = merkle::root(&leaves);
         let checkpoint = self.checkpoint.then(|| {
-            let mut text = self.log.checkpoint(leaves.len(), &root);
+            let prover = self.proven_by.as_ref().unwrap_or(&self.log);
+            let mut text = prover.checkpoint(leaves.len(), &root);
             self.edit_checkpoint.apply(&mut text);
-            let mut note = self.log.sign_note(&text);
+            let mut note = prover.sign_note(&text);
             self.edit_note.apply(&mut note);
             note
         });
