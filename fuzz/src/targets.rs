@@ -2,8 +2,12 @@
 
 #[path = "targets/evidence.rs"]
 mod evidence;
+#[path = "targets/path.rs"]
+mod path;
 #[path = "targets/registry.rs"]
 mod registry;
+#[path = "targets/set.rs"]
+mod set;
 #[path = "targets/trust.rs"]
 mod trust;
 
@@ -16,7 +20,9 @@ use sealgate::signatures::Signatory;
 use serde_json::Value;
 
 pub use evidence::{annotations, bundle, certificate, checkpoint, dsse, statement, timestamp};
+pub use path::path;
 pub use registry::manifest;
+pub use set::evidence;
 pub use trust::{trusted_root, tuf};
 
 /// The bytes of the image that the good signatures are about.

@@ -1,6 +1,7 @@
 //! The fuzz targets over their seeds and over whatever once broke them. `make fuzz` goes on from there.
 
 mod material;
+mod pool;
 
 #[path = "../../fuzz/src/targets.rs"]
 #[allow(unreachable_pub, reason = "the fuzz crate exports them")]
@@ -18,7 +19,10 @@ use serde_json::Value;
 type Target = fn(&[u8]);
 type IsGood = fn(&[u8]) -> bool;
 
-const TARGETS: [(&str, Target); 19] = [
+/// The bytes of the image that the good signatures are about.
+const MANIFEST: &[u8] = b"an image manifest";
+
+const TARGETS: [(&str, Target); 21] = [
     ("annotations", targets::annotations),
     ("bundle", targets::bundle),
     ("certificate", targets::certificate),
@@ -27,7 +31,9 @@ const TARGETS: [(&str, Target); 19] = [
     ("docker_config", targets::docker_config),
     ("documents", targets::documents),
     ("dsse", targets::dsse),
+    ("evidence", targets::evidence),
     ("manifest", targets::manifest),
+    ("path", targets::path),
     ("pattern", targets::pattern),
     ("policy", targets::policy),
     ("reference", targets::reference),

@@ -8,14 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use sealgate::domain::Digest;
 use serde_json::{Value, json};
 
-use super::folder;
+use super::{MANIFEST, folder, pool};
 use crate::support::signer::{SigningKey, payload, statement};
 use crate::support::sigstore::signing::{BUNDLE, CHAIN, TIMESTAMP};
 use crate::support::sigstore::x509::email;
 use crate::support::sigstore::{Content, Identity, NOW, Pki, Signing, Sigstore};
 use crate::support::tuf::TufRepository;
-
-const MANIFEST: &[u8] = b"an image manifest";
 
 /// Path below `fuzz`, and content.
 fn generated() -> BTreeMap<String, Vec<u8>> {
@@ -116,6 +114,19 @@ fn generated() -> BTreeMap<String, Vec<u8>> {
     let signed = json!({"dev.cosignproject.cosign/signature": "AA=="});
     put("seeds/manifest/layer", [b"\0", &bytes(&manifest(layer(simple, signed)))[..]].concat());
     put("seeds/manifest/index", [b"\x01", &bytes(&index)[..]].concat());
+    files.extend(programs());
+    files
+}
+
+/// The same of the targets that read programs.
+fn programs() -> Vec<(String, Vec<u8>)> {
+    let (evidence, path) = (pool::evidence(), pool::path());
+    let mut files = Vec::new();
+    files.extend(pool::programs(&evidence).map(|(name, program)| (format!("seeds/evidence/{name}"), program)));
+    files.extend(pool::paths(&path).map(|(name, program)| (format!("seeds/path/{name}"), program)));
+    files.extend(
+        [("evidence", &evidence), ("path", &path)].map(|(name, pool)| (format!("material/{name}.json"), bytes(pool))),
+    );
     files
 }
 
